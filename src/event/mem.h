@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Access to a variant's memory. The implementation may be process_vm_*(2) or, in tests, an array. */
+#ifndef CHIRAL_EVENT_MEM_H
+#define CHIRAL_EVENT_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mem {
+	/*
+	 * Reads or writes up to len bytes at addr; returns the bytes moved, which is short when a
+	 * page in the middle is not accessible, or -errno when none could be moved (-EFAULT), or
+	 * -ESRCH when the process is gone.
+	 */
+	ssize_t (*read)(struct mem *mem, uint64_t addr, void *buf, size_t len);
+	ssize_t (*write)(struct mem *mem, uint64_t addr, const void *buf, size_t len);
+};
+
+#endif

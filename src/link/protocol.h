@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wire and file format, version 1. Everything about it is in this header.
+ *
+ * A connection joins a hub (chiral run, lead, follow, verify) and a node (a monitor, a chiral node
+ * daemon). Each side first sends HELLO, at once and without waiting for the other's; afterwards both
+ * send frames:
+ *
+ *	u32 length   of the body, at most FRAME_MAX
+ *	u16 type     enum frame_type
+ *	u16 zero
+ *	body
+ *
+ * All numbers are little endian. A body is parsed to its last byte: trailing bytes, unknown types,
+ * lengths over the bound, a non-zero reserved field end the connection with an error.
+ *
+ * A record file is the magic FILE_MAGIC, a HELLO body, a START body and then frames of the types that
+ * a leader sends (EVENTS, STDIO, EXITED), each with the same header.
+ */
+#ifndef CHIRAL_LINK_PROTOCOL_H
+#define CHIRAL_LINK_PROTOCOL_H
+
+#include <stdint.h>
+
+#define PROTOCOL_VERSION 1u
+#define PROTOCOL_MAGIC "CHIRAL\r\n" /* 8 bytes, opens a HELLO body */
+#define FILE_MAGIC "CHIRALREC\r\n\x1a\n\0\0\0" /* 16 bytes */
+
+#define FRAME_HEADER_SIZE 8u
+#define FRAME_MAX (80u << 20)
+
+/* One line a type: name, who sends it (H hub, L leader, F follower, N any node), what for. */
+#define FRAME_TYPES(X)                                                                             \
+	X(HELLO, "version, ISA, page size, session id, table digest; opens every connection")       \
+	X(START, "H: what to run, in which role, with which settings")                              \
+	X(STARTED, "N: the variant exists and waits at its first instruction")                      \
+	X(GO, "H: run")                                                                             \
+	X(EVENTS, "L, relayed to F: a batch of events")                                             \
+	X(ACK, "F, relayed to L: position up to which events were matched")                         \
+	X(VERDICT, "F: divergence, with everything the report needs")                               \
+	X(PROBE, "H to L: announce the calls you are in, a follower waits for them")                \
+	X(STDIO, "program's stdin (H to L) or output (L to H); u8 fd, bytes; no bytes: EOF")        \
+	X(SIGNAL, "H to L: u32 signal for the program")                                             \
+	X(KILL, "H: end the variant now")                                                           \
+	X(FREEZE, "H: stop the variant and keep it")                                                \
+	X(REPORT, "H to N: say the calls seen last and the call stack")                             \
+	X(REPORTED, "N: the answer to REPORT")                                                      \
+	X(EXITED, "N: the variant is gone: wait status and counters")                               \
+	X(HEARTBEAT, "any: I am alive")                                                             \
+	X(ERROR, "any: one sentence; the sender closes after it")                                   \
+	X(EXEC, "H: run a command on the node outside a session (argv, cwd, tty)")                  \
+	X(FILE, "H: a file for the session: name, mode, bytes (before START)")
+
+enum frame_type {
+#define X(name, text) FRAME_##name,
+	FRAME_TYPES(X)
+#undef X
+	_FRAME_TYPE_MAX,
+};
+
+/* HELLO body, fixed size. */
+struct hello {
+	uint8_t magic[8];	  /* PROTOCOL_MAGIC */
+	uint16_t version;	  /* PROTOCOL_VERSION */
+	uint8_t isa;		  /* enum isa of the sender */
+	uint8_t zero;
+	uint32_t page_size;	  /* bytes */
+	uint8_t session[16];	  /* random; 0 from a node that has not been told yet */
+	uint8_t table_digest[16]; /* CALLS_TABLE_DIGEST, binary: both must have the same rows */
+};
+
+#define HEARTBEAT_INTERVAL_MS 1000
+#define PEER_TIMEOUT_MS 4000
+
+#endif
