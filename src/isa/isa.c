@@ -7,8 +7,8 @@
 #include <string.h>
 
 const struct isa_desc isa_descs[_ISA_MAX] = {
-	[ISA_X86_64] = { "x86_64", "amd64", "x86_64-linux-gnu", AUDIT_ARCH_X86_64, EM_X86_64 },
-	[ISA_AARCH64] = { "aarch64", "arm64", "aarch64-linux-gnu", AUDIT_ARCH_AARCH64, EM_AARCH64 },
+	[ISA_X86_64] = { "x86_64", "amd64", "x86_64-linux-gnu", AUDIT_ARCH_X86_64, EM_X86_64, 4 },
+	[ISA_AARCH64] = { "aarch64", "arm64", "aarch64-linux-gnu", AUDIT_ARCH_AARCH64, EM_AARCH64, 3 },
 };
 
 int isa_from_name(const char *name)

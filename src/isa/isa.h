@@ -24,6 +24,8 @@ struct isa_desc {
 	const char *triplet;	/* Debian multiarch: "x86_64-linux-gnu", "aarch64-linux-gnu" */
 	uint32_t audit_arch;	/* AUDIT_ARCH_*, linux/audit.h */
 	uint16_t elf_machine;	/* EM_*, elf.h */
+	uint8_t clone_tls_arg;	/* number of clone(2)'s tls argument; the child's tid is the other of
+				 * 3 and 4 (CONFIG_CLONE_BACKWARDS) */
 };
 
 extern const struct isa_desc isa_descs[_ISA_MAX];
@@ -44,6 +46,8 @@ struct isa_regs {
 int isa_regs_get(pid_t tid, struct isa_regs *ret);
 int isa_regs_set(pid_t tid, const struct isa_regs *regs);
 
+/* Call number: at a seccomp, syscall-entry or syscall-exit stop. */
+long isa_regs_nr(const struct isa_regs *regs);
 uint64_t isa_regs_pc(const struct isa_regs *regs);
 uint64_t isa_regs_sp(const struct isa_regs *regs);
 /* Result register of a system call (at its exit stop). */
