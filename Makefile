@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin face over meson; `make help` lists what it can do. Every goal installs what it needs.
+
+BUILD ?= build
+FOREIGN := $(BUILD)/arm64
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+PYTHON := /usr/bin/python3
+# Seconds for each fuzz target of `make fuzz` (`make check` runs each for 30).
+FUZZ_SECONDS ?= 600
+
+.PHONY: all deps native foreign check demo bench fuzz install clean help
+.DEFAULT_GOAL := all
+
+all: native foreign	## build Chiral for this machine and for the other ISA
+
+deps:
+	@tools/install-deps
+
+native: deps
+	@test -f $(BUILD)/build.ninja || meson setup --prefix=$(PREFIX) $(BUILD)
+	@ninja -j$(JOBS) -C $(BUILD)
+
+foreign: deps
+	@tools/build-foreign $(FOREIGN)
+
+check: all	## run every test; the last line is the sum
+	@$(PYTHON) tests/run --build $(BUILD)
+
+demo: all	## lighttpd on arm64 and x86-64 at once, then an attack that is caught
+	@BUILD=$(BUILD) demo/run.sh
+
+bench: all	## native, strace and Chiral side by side (takes long)
+	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
+
+fuzz: native	## fuzz every parser for FUZZ_SECONDS each
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+install: all	## install under PREFIX (DESTDIR is respected)
+	@meson install -C $(BUILD)
+
+clean:	## remove the build folder (the microVM's image stays in the user's cache)
+	rm -rf $(BUILD)
+
+help:	## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
