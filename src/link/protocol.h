@@ -14,8 +14,8 @@
  * All numbers are little endian. A body is parsed to its last byte: trailing bytes, unknown types,
  * lengths over the bound, a non-zero reserved field end the connection with an error.
  *
- * A record file is the magic FILE_MAGIC, a HELLO body, a START body and then frames of the types that
- * a leader sends (EVENTS, STDIO, EXITED), each with the same header.
+ * A record file is the magic FILE_MAGIC and then frames: HELLO, START, those that a leader sends
+ * (EVENTS, STDIO, EXITED) in their order, and END. Nothing follows END; a file without it was cut.
  */
 #ifndef CHIRAL_LINK_PROTOCOL_H
 #define CHIRAL_LINK_PROTOCOL_H
@@ -49,7 +49,8 @@
 	X(HEARTBEAT, "any: I am alive")                                                             \
 	X(ERROR, "any: one sentence; the sender closes after it")                                   \
 	X(EXEC, "H: run a command on the node outside a session (argv, cwd, tty)")                  \
-	X(FILE, "H: a file for the session: name, mode, bytes (before START)")
+	X(FILE, "H: a file for the session: name, mode, bytes (before START)")                      \
+	X(END, "record files only: u64 number of frames after START; the last frame")
 
 enum frame_type {
 #define X(name, text) FRAME_##name,
@@ -58,7 +59,10 @@ enum frame_type {
 	_FRAME_TYPE_MAX,
 };
 
-/* HELLO body, fixed size. */
+/* HELLO body: these fields in this order, HELLO_SIZE bytes. Magic and version come first and stay
+ * where they are in every version to come. */
+#define HELLO_SIZE 48u
+
 struct hello {
 	uint8_t magic[8];	  /* PROTOCOL_MAGIC */
 	uint16_t version;	  /* PROTOCOL_VERSION */
