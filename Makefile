@@ -43,4 +43,4 @@ clean:	## remove the build folder (the microVM's image stays in the user's cache
 	rm -rf $(BUILD)
 
 help:	## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
