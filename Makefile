@@ -2,7 +2,8 @@
 # A thin face over meson; `make help` lists what it can do. Every goal installs what it needs.
 
 BUILD ?= build
-FOREIGN := $(BUILD)/arm64
+# The ISA that this machine is not: its variant runs in the microVM.
+FOREIGN := $(BUILD)/$(if $(filter aarch64,$(shell uname -m)),amd64,arm64)
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
@@ -22,7 +23,9 @@ native: deps
 	@ninja -j$(JOBS) -C $(BUILD)
 
 foreign: deps
-	@tools/build-foreign $(FOREIGN)
+	@test -f $(FOREIGN)/build.ninja || \
+		meson setup --cross-file "$$(tools/foreign-sysroot)" $(FOREIGN)
+	@ninja -j$(JOBS) -C $(FOREIGN)
 
 check: all	## run every test; the last line is the sum
 	@$(PYTHON) tests/run --build $(BUILD)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the end-to-end tests: the chiral binary, one microVM for the whole run, a limit for
+every test, and the check that no test leaves a process behind."""
+import os
+import signal
+
+import pytest
+
+from chiral import Chiral, Guest, processes_marked
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DEFAULT_LIMIT = 120
+
+
+def pytest_addoption(parser):
+    parser.addoption("--chiral-build", default=os.path.join(ROOT, "build"),
+                     help="build folder with the chiral program (default: build)")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", f"limit(seconds): give up after so long ({DEFAULT_LIMIT})")
+
+
+class OverTime(Exception):
+    pass
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """No test may hang: SIGALRM ends it as a failure of its own."""
+    marker = item.get_closest_marker("limit")
+    seconds = marker.args[0] if marker else DEFAULT_LIMIT
+
+    def over(_signum, _frame):
+        raise OverTime(f"the test did not end within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="session")
+def build(request):
+    return os.path.abspath(request.config.getoption("--chiral-build"))
+
+
+@pytest.fixture(scope="session")
+def chiral_path(build):
+    path = os.path.join(build, "chiral")
+    assert os.access(path, os.X_OK), f"{path} is missing: build first (make)"
+    return path
+
+
+@pytest.fixture(scope="session")
+def guest(chiral_path):
+    """The microVM of the other ISA, with the programs under test; stopped at the end if it was this
+    run that started it."""
+    g = Guest(chiral_path)
+    g.start(["lighttpd", "busybox", "curl", "coreutils", "sqlite3", "redis-tools"])
+    yield g
+    g.stop()
+
+
+@pytest.fixture
+def chiral(chiral_path):
+    """Starts sessions; ends them after the test and fails it when a process is left."""
+    c = Chiral(chiral_path)
+    yield c
+    c.close()
+
+
+@pytest.fixture(scope="session")
+def attack(build):
+    """Path of a program of tests/attack for an ISA: attack("vulnd", "aarch64")."""
+    def path(name, isa):
+        p = os.path.join(build, "tests", "attack", f"{name}.{isa}")
+        if not os.path.exists(p):
+            pytest.skip(f"{p} was not built (is the compiler for {isa} installed?)")
+        return p
+    return path
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """The last word: nothing that carries a marker of this run may still be there."""
+    left = processes_marked(f"{os.getpid()}.")
+    for pid, name in left:
+        print(f"left behind: {pid} {name}")
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    if left and exitstatus == 0:
+        session.exitstatus = 1
