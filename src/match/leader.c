@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Theory of operation: see leader.h. */
+#include "match/leader.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define FLUSH_AFTER_MS 2		/* from the first event of a batch to its sending */
+#define FLUSH_AT_BYTES (256u << 10)
+#define INTERRUPT_EVERY_MS 5		/* while a wish waits for the capturing thread */
+#define STDIO_CHUNK (64u << 10)
+
+struct leader {
+	struct link *link;
+	const struct start *start;
+	int stdio[3];
+	pthread_t thread, capturing;
+	int wake_fd;
+
+	pthread_mutex_t lock;	/* everything below */
+	pthread_cond_t progress; /* acknowledgements and wishes */
+	struct writer batch;	/* body of the next EVENTS frame */
+	struct leader_slot *in_call;
+	uint64_t sent_events, sent_bytes; /* including the batch */
+	uint64_t acked_events, acked_bytes;
+	bool link_thread_sleeps; /* nothing to send: it waits without a timeout */
+	bool dead;		/* the hub is gone */
+	bool ending;
+	_Atomic int wish;
+	int signals[16];
+	unsigned n_signals;
+	uint8_t *stdin_data;
+	size_t stdin_len;
+};
+
+static void lock(struct leader *l)
+{
+	pthread_mutex_lock(&l->lock);
+}
+
+static void unlock(struct leader *l)
+{
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void wake_link_thread(struct leader *l)
+{
+	uint64_t one = 1;
+
+	(void)!write(l->wake_fd, &one, sizeof(one));
+}
+
+/* ---- wishes ----------------------------------------------------------------------------------- */
+
+static void set_wish(struct leader *l, enum leader_wish wish)
+{
+	/* A kill is never replaced by less. */
+	if (l->wish != WISH_KILL)
+		l->wish = (int)wish;
+	pthread_cond_broadcast(&l->progress);
+}
+
+enum leader_wish leader_wish(struct leader *l)
+{
+	return (enum leader_wish)atomic_load_explicit(&l->wish, memory_order_relaxed);
+}
+
+enum leader_wish leader_take_wish(struct leader *l, int *ret_signal)
+{
+	enum leader_wish w;
+
+	lock(l);
+	w = (enum leader_wish)l->wish;
+	if (w == WISH_SIGNAL) {
+		*ret_signal = l->signals[0];
+		memmove(l->signals, l->signals + 1, --l->n_signals * sizeof(l->signals[0]));
+		if (l->n_signals == 0)
+			l->wish = WISH_NONE;
+	} else if (w != WISH_KILL) {
+		l->wish = WISH_NONE;
+	}
+	unlock(l);
+	return w;
+}
+
+void leader_wait_wish(struct leader *l)
+{
+	lock(l);
+	while (l->wish == WISH_NONE)
+		pthread_cond_wait(&l->progress, &l->lock);
+	unlock(l);
+}
+
+/* ---- events ----------------------------------------------------------------------------------- */
+
+/* Events are length-prefixed, so that a follower can sort them by thread without decoding them. */
+static size_t begin_event(struct leader *l)
+{
+	size_t at = l->batch.len;
+
+	put_u32(&l->batch, 0);
+	return at;
+}
+
+static void end_event(struct leader *l, size_t at)
+{
+	size_t len = l->batch.len - at;
+
+	put_u32_at(&l->batch, at, (uint32_t)(len - sizeof(uint32_t)));
+	l->sent_events++;
+	l->sent_bytes += len;
+}
+
+static void put_call(struct leader *l, uint32_t tid, const struct call_record *c, unsigned parts)
+{
+	size_t at = begin_event(l);
+
+	event_encode_call(&l->batch, tid, c, parts);
+	end_event(l, at);
+}
+
+/* lock held. The batch becomes a frame; what the link cannot take now its thread sends later. */
+static void send_batch(struct leader *l)
+{
+	if (l->batch.len == 0 || l->dead)
+		return;
+	if (l->batch.failed ||
+	    link_send(l->link, FRAME_EVENTS, l->batch.data, l->batch.len) < 0 ||
+	    link_flush(l->link) < 0) {
+		l->dead = true;
+		set_wish(l, WISH_KILL);
+	}
+	writer_reset(&l->batch);
+}
+
+static void after_event(struct leader *l)
+{
+	if (l->batch.len >= FLUSH_AT_BYTES)
+		send_batch(l);
+	if (l->link_thread_sleeps) {
+		l->link_thread_sleeps = false;
+		wake_link_thread(l);
+	}
+}
+
+static bool window_full(const struct leader *l)
+{
+	return l->sent_events - l->acked_events >= l->start->window_events ||
+	       l->sent_bytes - l->acked_bytes >= l->start->window_bytes;
+}
+
+static bool must_stop(const struct leader *l)
+{
+	return l->wish == WISH_KILL || l->wish == WISH_REPORT || l->wish == WISH_FREEZE;
+}
+
+/* lock held. Announces every call that a thread is inside of. */
+static void announce_calls(struct leader *l)
+{
+	for (struct leader_slot *s = l->in_call; s; s = s->next) {
+		if (s->announced)
+			continue;
+		put_call(l, s->tid, s->call, CALL_PART_ENTRY);
+		s->announced = true;
+	}
+}
+
+static void slot_link(struct leader *l, struct leader_slot *slot)
+{
+	slot->next = l->in_call;
+	slot->prev = &l->in_call;
+	if (slot->next)
+		slot->next->prev = &slot->next;
+	l->in_call = slot;
+}
+
+static void slot_unlink(struct leader_slot *slot)
+{
+	if (!slot->prev)
+		return;
+	*slot->prev = slot->next;
+	if (slot->next)
+		slot->next->prev = slot->prev;
+	slot->prev = NULL;
+	slot->next = NULL;
+}
+
+bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c)
+{
+	bool go;
+
+	lock(l);
+	slot->call = c;
+	slot_link(l, slot);
+	while (window_full(l) && !must_stop(l)) {
+		send_batch(l);
+		pthread_cond_wait(&l->progress, &l->lock);
+	}
+	if (l->start->level == LEVEL_LOCKSTEP && !must_stop(l)) {
+		uint64_t mark;
+
+		announce_calls(l);
+		send_batch(l);
+		for (mark = l->sent_events; l->acked_events < mark && !must_stop(l);)
+			pthread_cond_wait(&l->progress, &l->lock);
+	} else {
+		after_event(l);
+	}
+	go = !must_stop(l);
+	unlock(l);
+	return go;
+}
+
+void leader_pause(struct leader *l, struct leader_slot *slot)
+{
+	lock(l);
+	slot_unlink(slot);
+	unlock(l);
+}
+
+void leader_resume(struct leader *l, struct leader_slot *slot, const struct call_record *c)
+{
+	lock(l);
+	slot->call = c;
+	if (!slot->prev)
+		slot_link(l, slot);
+	unlock(l);
+}
+
+void leader_cancel(struct leader *l, struct leader_slot *slot)
+{
+	lock(l);
+	slot_unlink(slot);
+	slot->call = NULL;
+	slot->announced = false;
+	unlock(l);
+}
+
+void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_record *c)
+{
+	lock(l);
+	slot_unlink(slot);
+	put_call(l, slot->tid, c,
+		 slot->announced ? CALL_PART_EXIT : CALL_PART_ENTRY | CALL_PART_EXIT);
+	slot->call = NULL;
+	slot->announced = false;
+	after_event(l);
+	unlock(l);
+}
+
+void leader_signal(struct leader *l, uint32_t tid, enum signal_when when, int signal,
+		   const void *siginfo)
+{
+	size_t at;
+
+	lock(l);
+	at = begin_event(l);
+	event_encode_signal(&l->batch, tid, when, signal, siginfo);
+	end_event(l, at);
+	after_event(l);
+	unlock(l);
+}
+
+void leader_death(struct leader *l, uint32_t tid, int wait_status)
+{
+	size_t at;
+
+	lock(l);
+	at = begin_event(l);
+	event_encode_death(&l->batch, tid, wait_status);
+	end_event(l, at);
+	after_event(l);
+	unlock(l);
+}
+
+void leader_flush(struct leader *l)
+{
+	lock(l);
+	announce_calls(l);
+	send_batch(l);
+	unlock(l);
+}
+
+void leader_send(struct leader *l, enum frame_type type, const void *body, size_t len)
+{
+	lock(l);
+	send_batch(l);
+	if (!l->dead && (link_send(l->link, type, body, len) < 0 || link_flush(l->link) < 0))
+		l->dead = true;
+	unlock(l);
+	wake_link_thread(l);
+}
+
+void leader_counts(struct leader *l, uint64_t *ret_events, uint64_t *ret_bytes)
+{
+	lock(l);
+	*ret_events = l->sent_events;
+	*ret_bytes = l->sent_bytes;
+	unlock(l);
+}
+
+/* ---- link thread ------------------------------------------------------------------------------ */
+
+static int on_ack(struct leader *l, const struct frame *f)
+{
+	struct reader r = reader_of(f->body, f->len);
+	uint64_t events = get_u64(&r), bytes = get_u64(&r);
+
+	if (!reader_done(&r) || events < l->acked_events || events > l->sent_events ||
+	    bytes < l->acked_bytes || bytes > l->sent_bytes)
+		return -EPROTO;
+	l->acked_events = events;
+	l->acked_bytes = bytes;
+	pthread_cond_broadcast(&l->progress);
+	return 0;
+}
+
+static int on_signal(struct leader *l, const struct frame *f)
+{
+	struct reader r = reader_of(f->body, f->len);
+	uint32_t signal = get_u32(&r);
+
+	if (!reader_done(&r) || signal == 0 || signal >= NSIG)
+		return -EPROTO;
+	if (l->n_signals < ARRAY_SIZE(l->signals)) {
+		l->signals[l->n_signals++] = (int)signal;
+		if (l->wish == WISH_NONE)
+			set_wish(l, WISH_SIGNAL);
+	}
+	return 0;
+}
+
+/* Bytes for the program's stdin wait here until its pipe takes them. An empty frame is the end. */
+static int on_stdin(struct leader *l, const struct frame *f)
+{
+	uint8_t *p;
+
+	if (f->len < 1 || f->body[0] != 0)
+		return -EPROTO;
+	if (l->stdio[0] < 0)
+		return 0;
+	if (f->len == 1 && l->stdin_len == 0) {
+		cleanup_close_fn(&l->stdio[0]);
+		return 0;
+	}
+	p = realloc(l->stdin_data, l->stdin_len + f->len);
+	if (!p)
+		return -ENOMEM;
+	l->stdin_data = p;
+	memcpy(p + l->stdin_len, f->body + 1, f->len - 1);
+	l->stdin_len += f->len - 1;
+	return 0;
+}
+
+static int on_frame(struct leader *l, const struct frame *f)
+{
+	switch (f->type) {
+	case FRAME_ACK:
+		return on_ack(l, f);
+	case FRAME_SIGNAL:
+		return on_signal(l, f);
+	case FRAME_STDIO:
+		return on_stdin(l, f);
+	case FRAME_KILL:
+		set_wish(l, WISH_KILL);
+		return 0;
+	case FRAME_REPORT:
+		set_wish(l, WISH_REPORT);
+		return 0;
+	case FRAME_FREEZE:
+		set_wish(l, WISH_FREEZE);
+		return 0;
+	case FRAME_HEARTBEAT:
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+static void read_link(struct leader *l)
+{
+	struct frame f;
+	int r;
+
+	while ((r = link_recv(l->link, &f)) == 1) {
+		r = on_frame(l, &f);
+		if (r < 0)
+			break;
+	}
+	if (r < 0 && !l->dead) {
+		l->dead = true;
+		set_wish(l, WISH_KILL);
+	}
+}
+
+static void write_stdin(struct leader *l)
+{
+	ssize_t n = write(l->stdio[0], l->stdin_data, l->stdin_len);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n < 0) { /* the program closed it: what is left has no reader */
+		l->stdin_len = 0;
+		cleanup_close_fn(&l->stdio[0]);
+		return;
+	}
+	l->stdin_len -= (size_t)n;
+	memmove(l->stdin_data, l->stdin_data + n, l->stdin_len);
+}
+
+static void read_output(struct leader *l, int which)
+{
+	uint8_t chunk[1 + 4096];
+	ssize_t n = read(l->stdio[which], chunk + 1, sizeof(chunk) - 1);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	chunk[0] = (uint8_t)which;
+	if (n <= 0) {
+		cleanup_close_fn(&l->stdio[which]);
+		n = 0;
+	}
+	if (!l->dead)
+		link_send(l->link, FRAME_STDIO, chunk, (size_t)n + 1);
+}
+
+/* Without a reader on the hub's side the program is not read from either: it blocks, as on a pipe. */
+static bool output_allowed(const struct leader *l)
+{
+	return link_queued(l->link) < STDIO_CHUNK;
+}
+
+enum { POLL_LINK, POLL_WAKE, POLL_STDIN, POLL_STDOUT, POLL_STDERR, _POLL_MAX };
+
+static void fill_poll(struct leader *l, struct pollfd *p)
+{
+	bool out = output_allowed(l);
+
+	p[POLL_LINK] = (struct pollfd){ link_fd(l->link), POLLIN, 0 };
+	if (link_queued(l->link))
+		p[POLL_LINK].events |= POLLOUT;
+	p[POLL_WAKE] = (struct pollfd){ l->wake_fd, POLLIN, 0 };
+	p[POLL_STDIN] = (struct pollfd){ l->stdin_len ? l->stdio[0] : -1, POLLOUT, 0 };
+	p[POLL_STDOUT] = (struct pollfd){ out ? l->stdio[1] : -1, POLLIN, 0 };
+	p[POLL_STDERR] = (struct pollfd){ out ? l->stdio[2] : -1, POLLIN, 0 };
+	if (l->dead)
+		p[POLL_LINK].fd = -1;
+}
+
+static bool has_unannounced(const struct leader *l)
+{
+	for (const struct leader_slot *s = l->in_call; s; s = s->next)
+		if (!s->announced)
+			return true;
+	return false;
+}
+
+/* lock held. How long the link thread may sleep. */
+static int link_timeout(struct leader *l, int64_t heartbeat_at)
+{
+	int beat = deadline_left_ms(heartbeat_at);
+
+	if (l->wish != WISH_NONE)
+		return INTERRUPT_EVERY_MS;
+	if (l->batch.len || has_unannounced(l))
+		return FLUSH_AFTER_MS;
+	l->link_thread_sleeps = true;
+	return beat;
+}
+
+static void service(struct leader *l, struct pollfd *p, bool timed_out)
+{
+	uint64_t drop;
+
+	if (p[POLL_WAKE].revents)
+		(void)!read(l->wake_fd, &drop, sizeof(drop));
+	if (p[POLL_LINK].revents && !l->dead) {
+		if (link_queued(l->link))
+			link_flush(l->link);
+		read_link(l);
+	}
+	if (p[POLL_STDIN].revents && l->stdio[0] >= 0)
+		write_stdin(l);
+	for (int i = 1; i < 3; i++)
+		if (p[POLL_STDIN + i].revents && l->stdio[i] >= 0)
+			read_output(l, i);
+	if (timed_out) {
+		announce_calls(l);
+		send_batch(l);
+	}
+	if (!l->dead)
+		link_flush(l->link);
+}
+
+static void *link_main(void *arg)
+{
+	struct leader *l = arg;
+	int64_t heartbeat_at = deadline_after_ms(HEARTBEAT_INTERVAL_MS);
+	struct pollfd p[_POLL_MAX];
+
+	lock(l);
+	while (!l->ending) {
+		int timeout, n;
+
+		fill_poll(l, p);
+		timeout = link_timeout(l, heartbeat_at);
+		unlock(l);
+		n = poll(p, _POLL_MAX, timeout);
+		lock(l);
+		l->link_thread_sleeps = false;
+		service(l, p, n == 0);
+		if (deadline_left_ms(heartbeat_at) == 0 && !l->dead) {
+			link_send(l->link, FRAME_HEARTBEAT, NULL, 0);
+			link_flush(l->link);
+			heartbeat_at = deadline_after_ms(HEARTBEAT_INTERVAL_MS);
+		}
+		if (l->wish != WISH_NONE)
+			pthread_kill(l->capturing, SIGUSR1);
+	}
+	unlock(l);
+	return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+static void on_interrupt(int signal)
+{
+	(void)signal; /* its only purpose is to end a blocking wait with EINTR */
+}
+
+int leader_new(struct link *link, const struct start *start, const int stdio_fds[3],
+	       struct leader **ret)
+{
+	struct sigaction sa = { .sa_handler = on_interrupt };
+	struct leader *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	l->link = link;
+	l->start = start;
+	l->capturing = pthread_self();
+	memcpy(l->stdio, stdio_fds, sizeof(l->stdio));
+	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->progress, NULL);
+	sigaction(SIGUSR1, &sa, NULL);
+	r = l->wake_fd < 0 ? errno : pthread_create(&l->thread, NULL, link_main, l);
+	if (r) {
+		cleanup_close_fn(&l->wake_fd);
+		free(l);
+		return -r;
+	}
+	*ret = l;
+	return 0;
+}
+
+void leader_free(struct leader *l)
+{
+	lock(l);
+	send_batch(l);
+	for (int i = 1; i < 3; i++)
+		while (l->stdio[i] >= 0 && !l->dead && link_queued(l->link) < LINK_QUEUE_MAX / 2) {
+			struct pollfd p = { l->stdio[i], POLLIN, 0 };
+
+			if (poll(&p, 1, 0) <= 0)
+				break;
+			read_output(l, i);
+		}
+	l->ending = true;
+	unlock(l);
+	wake_link_thread(l);
+	pthread_join(l->thread, NULL);
+	if (!l->dead)
+		link_drain(l->link, PEER_TIMEOUT_MS);
+	for (int i = 0; i < 3; i++)
+		cleanup_close_fn(&l->stdio[i]);
+	close(l->wake_fd);
+	writer_free(&l->batch);
+	free(l->stdin_data);
+	pthread_cond_destroy(&l->progress);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The leader's end of the link: takes events from a capture back end, batches them, keeps the window,
+ * and reacts to the hub.
+ *
+ * Theory of operation. Two threads: the capturing one (ptrace requests are bound to their thread)
+ * appends encoded events to a buffer; the link thread sends the buffer a short time after its first
+ * event, or at once when it is large, and reads what the hub says. No call of the program wakes
+ * another thread. A call that a thread is still inside when the buffer is sent is announced by its
+ * entry part, so that a follower which does something else is found out although the leader sleeps.
+ */
+#ifndef CHIRAL_MATCH_LEADER_H
+#define CHIRAL_MATCH_LEADER_H
+
+#include "event/event.h"
+#include "link/link.h"
+#include "session/start.h"
+
+#include <stdbool.h>
+
+struct leader;
+
+enum leader_wish {
+	WISH_NONE,
+	WISH_KILL,	/* the hub says so, or is gone */
+	WISH_REPORT,	/* stop everything, say what was seen, wait for the next wish */
+	WISH_FREEZE,	/* as REPORT without a report */
+	WISH_SIGNAL,	/* leader_take_signal() */
+};
+
+/* A thread's call in flight; embedded in the capture's task. Zero-initialised is "in no call". */
+struct leader_slot {
+	uint32_t tid;
+	const struct call_record *call; /* NULL: in no call */
+	bool announced;
+	struct leader_slot *next, **prev;
+};
+
+/* The calling thread is the capturing one. link stays the caller's. stdio_fds: descriptors of the
+ * program's stdin (written), stdout and stderr (read), -1 each when the program has its own. */
+int leader_new(struct link *link, const struct start *start, const int stdio_fds[3],
+	       struct leader **ret);
+/* Sends what is left and joins the link thread. */
+void leader_free(struct leader *l);
+
+/* ---- events: capturing thread only ------------------------------------------------------------ */
+
+/* The entry of a compared call: waits while the window is full and, in lockstep, until the followers
+ * have matched it. False: a wish to kill or report came meanwhile, the call must not be executed. */
+bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c);
+/* The thread is about to change its record: the call in flight is no longer announced. */
+void leader_pause(struct leader *l, struct leader_slot *slot);
+/* The call is over, its exit part is in c. */
+void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_record *c);
+/* The call will be executed again from its entry (a signal came first). */
+void leader_cancel(struct leader *l, struct leader_slot *slot);
+/* The call went on after leader_pause() (restart_syscall). */
+void leader_resume(struct leader *l, struct leader_slot *slot, const struct call_record *c);
+void leader_signal(struct leader *l, uint32_t tid, enum signal_when when, int signal,
+		   const void *siginfo);
+void leader_death(struct leader *l, uint32_t tid, int wait_status);
+void leader_flush(struct leader *l);
+
+/* ---- the hub's wishes ------------------------------------------------------------------------- */
+
+/* Cheap: looked at in the capturing loop. While a wish waits, the link thread interrupts the
+ * capturing thread's waits with SIGUSR1 until it is taken. */
+enum leader_wish leader_wish(struct leader *l);
+/* Takes the wish; WISH_SIGNAL's number in *ret_signal. */
+enum leader_wish leader_take_wish(struct leader *l, int *ret_signal);
+/* Blocks until there is one. */
+void leader_wait_wish(struct leader *l);
+
+/* Queues a frame of any other type (REPORTED, EXITED, ERROR). */
+void leader_send(struct leader *l, enum frame_type type, const void *body, size_t len);
+
+void leader_counts(struct leader *l, uint64_t *ret_events, uint64_t *ret_bytes);
+
+#endif

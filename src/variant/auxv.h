@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The auxiliary vector of a program at its first instruction (getauxval(3), proc_pid_auxv(5)). */
+#ifndef CHIRAL_VARIANT_AUXV_H
+#define CHIRAL_VARIANT_AUXV_H
+
+#include "session/start.h"
+
+#include <sys/types.h>
+
+/*
+ * The tracee pid is at PTRACE_EVENT_EXEC. Hides the vDSO, so that every reading of a clock is a call;
+ * with identity (may be NULL) also shows its user and group ids. AT_RANDOM stays the variant's own:
+ * canaries must differ. 0 or -errno.
+ */
+int auxv_edit(pid_t pid, const struct start *identity);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "variant/decide.h"
+
+#include "variant/localpath.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <linux/close_range.h>
+#include <sys/mman.h>
+
+/* asm-generic's O_CLOEXEC; SOCK_, EFD_, EPOLL_, TFD_, SFD_ and MFD flags: see row.cloexec_arg */
+#define CANON_O_CLOEXEC 02000000u
+
+const char *call_path(const struct call_record *c, unsigned arg)
+{
+	for (unsigned i = 0; i < c->n_in; i++) {
+		const struct payload *p = &c->in[i];
+
+		if (p->arg != arg || p->form != PAYLOAD_BYTES || p->size == 0)
+			continue;
+		/* Paths are stored with their NUL. */
+		return payload_data(c, p)[p->size - 1] == 0 ? (const char *)payload_data(c, p)
+							    : NULL;
+	}
+	return NULL;
+}
+
+static struct verdict_of_call local_or_compare(bool local)
+{
+	return (struct verdict_of_call){ .decision = local ? DECIDE_LOCAL : DECIDE_COMPARE };
+}
+
+static struct verdict_of_call by_path(const struct call_row *row, const struct call_record *c,
+				      const struct vdt *vdt, char *const *extra)
+{
+	const char *path = call_path(c, row->subject);
+	struct verdict_of_call v = { .decision = DECIDE_COMPARE };
+
+	if (!path)
+		return v;
+	if (localpath_match(path, extra)) {
+		v.decision = DECIDE_LOCAL;
+		v.local_path = path;
+	} else if (row->fd_of_path && path[0] != '/') {
+		/* fstat(2) in its *at form: an empty or relative name below a local directory. */
+		v = local_or_compare(vdt_is_local(vdt, (int)c->arg[row->fd_of_path - 1]));
+	}
+	return v;
+}
+
+static struct verdict_of_call irregular(const struct call_row *row, const struct call_record *c,
+					const struct vdt *vdt)
+{
+	switch ((enum irregular)row->irregular) {
+	case IRR_MMAP:
+		if (c->arg[3] & MAP_ANONYMOUS)
+			return local_or_compare(!(c->arg[2] & PROT_EXEC));
+		return local_or_compare(vdt_is_local(vdt, (int)c->arg[4]));
+	case IRR_MPROTECT:
+		return local_or_compare(!(c->arg[2] & PROT_EXEC));
+	case IRR_CLOSE:
+		if (row->n_args > 1) /* close_range: each variant closes, all agree */
+			return local_or_compare(false);
+		return local_or_compare(vdt_is_local(vdt, (int)c->arg[0]));
+	case IRR_DUP:
+	case IRR_FDFLAGS:
+		return local_or_compare(vdt_is_local(vdt, (int)c->arg[0]));
+	default:
+		return local_or_compare(false);
+	}
+}
+
+struct verdict_of_call call_decide(const struct native_call *n, const struct call_record *c,
+				   const struct vdt *vdt, char *const *extra)
+{
+	const struct call_row *row = n->canon;
+
+	if (row->status == STATUS_UNSUPPORTED)
+		return (struct verdict_of_call){ .decision = DECIDE_REFUSE, .err = ENOSYS };
+	switch ((enum disposition)row->disposition) {
+	case DISP_REFUSED:
+		return (struct verdict_of_call){ .decision = DECIDE_REFUSE,
+						 .err = row->refuse_errno };
+	case DISP_LOCAL:
+		return local_or_compare(true);
+	case DISP_BY_FD:
+		return local_or_compare(vdt_is_local(vdt, (int)c->arg[row->subject]));
+	case DISP_BY_PATH:
+		return by_path(row, c, vdt, extra);
+	case DISP_IRREGULAR:
+		return irregular(row, c, vdt);
+	default:
+		return local_or_compare(false);
+	}
+}
+
+bool call_warn_once(const struct native_call *n)
+{
+	static uint8_t warned[(_CALL_MAX + 7) / 8];
+	unsigned id = call_row_id(n->canon);
+	bool first = !(warned[id / 8] & (1u << (id % 8)));
+
+	warned[id / 8] |= (uint8_t)(1u << (id % 8));
+	return first;
+}
+
+static bool wants_cloexec(const struct call_row *row, const struct call_record *c)
+{
+	return row->cloexec_arg && (c->arg[row->cloexec_arg - 1] & CANON_O_CLOEXEC);
+}
+
+void call_local_effects(const struct native_call *n, const struct call_record *c, int64_t ret,
+			struct vdt *vdt)
+{
+	const struct call_row *row = n->canon;
+
+	if (row->irregular == IRR_CLOSE) {
+		/* The number is free whatever close(2) says. */
+		vdt_close(vdt, (int)c->arg[0]);
+		return;
+	}
+	if (ret < 0)
+		return;
+	if (row->irregular == IRR_DUP)
+		vdt_dup(vdt, (int)c->arg[0], (int)ret,
+			wants_cloexec(row, c) || row->sub_value == F_DUPFD_CLOEXEC);
+	else if (row->irregular == IRR_FDFLAGS && row->sub_value == F_SETFD)
+		vdt_set_cloexec(vdt, (int)c->arg[0], c->arg[2] & FD_CLOEXEC);
+	else if (row->flags & CALL_RET_FD)
+		vdt_set_local(vdt, (int)ret, wants_cloexec(row, c));
+}
+
+void call_virtual_effects(const struct call_record *c, struct vdt *vdt)
+{
+	const struct call_row *row = &call_rows[c->id];
+
+	if (row->irregular == IRR_CLOSE && row->n_args > 1 && c->ret == 0 &&
+	    !(c->arg[2] & CLOSE_RANGE_CLOEXEC))
+		vdt_close_range(vdt, (unsigned)c->arg[0], (unsigned)c->arg[1]);
+	if ((row->flags & CALL_RET_FD) && c->ret >= 0)
+		vdt_close(vdt, (int)c->ret);
+}

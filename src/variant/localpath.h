@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The local-by-path rule: which files each variant opens for itself. Shared libraries and the loader's
+ * files are for one ISA only, so comparing or replaying them makes no sense; every other file lives
+ * at the leader alone.
+ */
+#ifndef CHIRAL_VARIANT_LOCALPATH_H
+#define CHIRAL_VARIANT_LOCALPATH_H
+
+#include <stdbool.h>
+
+/*
+ * True when path is local: loader files (/etc/ld.so.cache, ...), anything below a Debian multiarch
+ * directory of either ISA, shared objects below the library directories, and what extra (a
+ * NULL-terminated vector, may be NULL) names: a file, or a directory with everything below it.
+ * path is a program's own: relative ones are never local, and neither is one with a ".." component
+ * (it could lead out of the library directories).
+ */
+bool localpath_match(const char *path, char *const *extra);
+
+#endif
