@@ -3,6 +3,8 @@
 #ifndef CHIRAL_BASE_STRV_H
 #define CHIRAL_BASE_STRV_H
 
+#include "base/cleanup.h"
+
 #include <stddef.h>
 
 struct strv {
@@ -15,6 +17,6 @@ int strv_add(struct strv *s, const char *text);
 int strv_addf(struct strv *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strv_free(struct strv *s);
 
-#define cleanup_strv __attribute__((cleanup(strv_free)))
+#define cleanup_strv cleanup(strv_free)
 
 #endif

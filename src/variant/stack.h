@@ -3,7 +3,7 @@
  * Call stack of a thread of a variant (native ISA), by libdwfl.
  *
  * A variant that is being attacked decides what its stack and its ELF files say, so that unwinding runs
- * in a forked process that has no capabilities, no file system, no other descriptors and a deadline;
+ * in a forked process that may only compute (no files, no network, no processes) and has a deadline;
  * the caller gets text from it, bounded. Nothing is looked up on the network or outside the variant's
  * own files.
  */
