@@ -37,7 +37,7 @@ enum arg_kind {
 	ARG_PID,	/* s32, canonical pid or tid */
 	ARG_UID,	/* u32, user or group id */
 	ARG_SIGNAL,	/* s32 */
-	ARG_CMD,	/* u32 selector of the sub-call */
+	ARG_CMD,	/* u32 selector of the sub-call; compared, canonical like ARG_UINT */
 	ARG_PTR,	/* address in the variant: only whether it is NULL is compared */
 	ARG_IGNORED,	/* never compared (cookies, sizes of ISA-specific buffers) */
 	/* what follows points into memory; direction and length apply */
@@ -95,12 +95,17 @@ enum conv_kind {
 	CONV_ARG,	/* native argument number value */
 	CONV_CONST,	/* the constant value */
 	CONV_MS,	/* native argument is an int of milliseconds (negative: none); the canonical
-			 * one an in struct timespec, NULL when negative */
-	CONV_TIMEVAL,	/* native argument points to a timeval, the canonical one to a timespec */
+			 * one a struct timespec, NULL when negative; its out part is dropped */
+	CONV_TIMEVAL,	/* native argument points to a timeval, the canonical one to a timespec; in
+			 * the out direction too (gettimeofday, the time that select left) */
 	CONV_TIMEVAL2,	/* the same for an array of two (utimes) */
 	CONV_UTIMBUF,	/* native argument points to a struct utimbuf (2 x s64 seconds) */
 	CONV_TIME,	/* out: native argument points to a time_t or is NULL, and the native result is
 			 * the seconds; canonical is an out struct timespec (time -> clock_gettime) */
+	CONV_ALARM,	/* native argument is an unsigned int of seconds, the canonical one an in
+			 * struct itimerval of that value and no interval (alarm -> setitimer) */
+	CONV_ALARM_OLD, /* out: the canonical struct itimerval makes the native result: its seconds,
+			 * rounded to the nearest, but 1 for anything between 0 and 1 */
 };
 
 struct conv {
@@ -114,7 +119,7 @@ enum disposition {
 	DISP_MIRRORED,	/* executed by each variant and compared */
 	DISP_BY_FD,	/* local when the descriptor argument is local, else replayed */
 	DISP_BY_PATH,	/* local when the path is, else replayed */
-	DISP_REFUSED,	/* the same error everywhere (row.refuse_errno) */
+	DISP_REFUSED,	/* the same answer everywhere: -row.refuse_errno (0: success, nothing done) */
 	DISP_IRREGULAR, /* named C code; row.irregular says which */
 };
 
@@ -136,7 +141,8 @@ enum irregular {
 enum call_status {
 	STATUS_SUPPORTED,
 	STATUS_PARTIAL,	    /* works with the limit that the note names */
-	STATUS_UNSUPPORTED, /* answers ENOSYS in every variant; named once in a warning */
+	STATUS_UNSUPPORTED, /* answers row.refuse_errno (ENOSYS; ENOTTY for an unknown ioctl, ...) in
+			     * every variant; named once in a warning. Disposition is DISP_REFUSED */
 	STATUS_REFUSED,	    /* refused by design; the note says why */
 };
 
@@ -147,6 +153,7 @@ enum call_status {
 #define CALL_RET_ADDR 0x08u   /* the result is an address of the variant: never compared or copied */
 #define CALL_RET_IGNORED 0x10u /* the result is not replicated */
 #define CALL_PARENT 0x20u     /* has sub-calls; itself stands for the unknown selector */
+#define CALL_SUB_EQUAL 0x40u  /* sub-row that is selected by arguments 0 and 1 being equal (dup2) */
 
 struct call_row {
 	const char *name;	/* "openat", "fcntl$F_DUPFD" */
@@ -157,10 +164,13 @@ struct call_row {
 	uint8_t irregular;	/* enum irregular */
 	uint8_t status;		/* enum call_status */
 	uint8_t flags;
-	uint8_t subject;	/* number of the argument BY_FD and BY_PATH look at */
+	uint8_t subject;	/* number of the canonical argument BY_FD and BY_PATH look at */
 	uint8_t fd_of_path;	/* BY_PATH: 1 + number of the dirfd argument, 0 for none */
 	uint8_t cloexec_arg;	/* CALL_RET_FD, FDPAIR: 1 + number of the flags argument whose
 				 * O_CLOEXEC-valued bit makes the new descriptor close-on-exec */
+	uint8_t ret_flags;	/* 1 + enum flagset_id when the result is flags (F_GETFL), else 0 */
+	uint8_t ret_arg;	/* alias rows: 1 + native argument that a native result >= 0 is (dup2 of
+				 * equal descriptors, which newer libcs ask with F_GETFL), else 0 */
 	uint16_t refuse_errno;	/* DISP_REFUSED */
 	uint16_t parent;	/* sub-calls: the enum call_id of the parent row; else own id */
 	uint32_t sub_value;	/* sub-calls: the selector's value (same on all ISAs) */
@@ -176,7 +186,10 @@ extern const struct call_row call_rows[_CALL_MAX];
 /* Row of a native number (parents for calls with sub-calls), or NULL when there is none. */
 const struct call_row *call_row_of_nr(enum isa isa, long nr);
 
-/* The sub-row of a parent for its native arguments, or the parent when the selector is unknown. */
+/*
+ * The sub-row of a parent for its native arguments, or the parent when the selector is unknown. Rows
+ * without sub-calls are returned as they are.
+ */
 const struct call_row *call_row_sub(const struct call_row *row, const uint64_t args[CALL_ARGS_MAX]);
 
 static inline unsigned call_row_id(const struct call_row *row)
