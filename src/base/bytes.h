@@ -69,7 +69,7 @@ static inline void put_str(struct writer *w, const char *s)
 /* Overwrites a u32 written earlier at offset at (used for lengths known at the end). */
 static inline void put_u32_at(struct writer *w, size_t at, uint32_t v)
 {
-	if (!w->failed && at + sizeof(v) <= w->len)
+	if (!w->failed && at <= w->len && w->len - at >= sizeof(v))
 		memcpy(w->data + at, &v, sizeof(v));
 }
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Bytes asked for at a time. A block never has more than twice what arrived, plus this: a peer that
+/* Bytes asked for at a time. A block never has more than twice what arrived and this: a peer that
  * announces FRAME_MAX and sends nothing costs nothing. */
 #define READ_CHUNK (64u << 10)
 
@@ -34,15 +34,13 @@ void framing_put_header(uint8_t header[FRAME_HEADER_SIZE], enum frame_type type,
 
 static int refuse_type(const struct framing_rule *rule, unsigned type, char *why, size_t size)
 {
-	if (type >= _FRAME_TYPE_MAX)
-		snprintf(why, size, "sent a frame of the unknown type %u", type);
-	else
-		snprintf(why, size, "sent %s, which has no place here", frame_type_name(type));
-	if (rule->waiting) {
-		size_t n = strlen(why);
+	const char *waiting = rule->waiting ? rule->waiting : "what may come here";
 
-		snprintf(why + n, size - n, " instead of %s", rule->waiting);
-	}
+	if (type >= _FRAME_TYPE_MAX)
+		snprintf(why, size, "a frame of the unknown type %u instead of %s", type, waiting);
+	else
+		snprintf(why, size, "a frame of type %s instead of %s",
+			 frame_type_name((enum frame_type)type), waiting);
 	return -EPROTO;
 }
 
@@ -56,12 +54,12 @@ static int check_header(const struct framing_rule *rule, struct reader r, struct
 	if (type >= _FRAME_TYPE_MAX || !(rule->types & FRAMING_BIT(type)))
 		return refuse_type(rule, type, why, why_size);
 	if (zero) {
-		snprintf(why, why_size, "sent a %s frame with %u in the reserved field",
+		snprintf(why, why_size, "a frame of type %s with %u in the reserved field",
 			 frame_type_name(type), zero);
 		return -EPROTO;
 	}
 	if (len > rule->body_max) {
-		snprintf(why, why_size, "announced a %s frame of %u bytes, the bound is %u",
+		snprintf(why, why_size, "a frame of type %s and %u bytes, over the bound of %u",
 			 frame_type_name(type), len, rule->body_max);
 		return -EPROTO;
 	}
@@ -70,15 +68,11 @@ static int check_header(const struct framing_rule *rule, struct reader r, struct
 	return 0;
 }
 
-/* Room for the next read: the rest of a frame (0: not known yet), but no more than has come. */
+/* Room for the next read: for the rest of a frame (0: not known yet) if that is little. The block
+ * doubles when it is full, whatever was announced. */
 static int make_room(struct framing *f, size_t rest)
 {
-	size_t len = buffer_len(&f->in);
-	size_t want = len > READ_CHUNK ? len : READ_CHUNK;
-
-	if (rest && rest < want)
-		want = rest;
-	return buffer_reserve(&f->in, want);
+	return buffer_reserve(&f->in, rest && rest < READ_CHUNK ? rest : READ_CHUNK);
 }
 
 int framing_next(struct framing *f, struct frame *ret, char *why, size_t why_size)

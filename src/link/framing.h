@@ -13,7 +13,7 @@
 struct framing_rule {
 	uint32_t types;	     /* bit for each enum frame_type */
 	uint32_t body_max;   /* bytes, at most FRAME_MAX */
-	const char *waiting; /* "a HELLO": completes "... instead of ..."; NULL: nothing to say */
+	const char *waiting; /* completes "... instead of "; NULL: nothing special */
 };
 
 #define FRAMING_BIT(type) (1u << (type))
@@ -28,7 +28,7 @@ struct framing {
 };
 
 /* The next frame: 1 (body borrowed until the next call), 0 when more bytes are needed, -EPROTO with
- * a clause in why ("sent ..."), -ENOMEM. On 0 there is room for more in in. */
+ * what it was in why ("a frame of ..."), -ENOMEM. On 0 there is room for more in in. */
 int framing_next(struct framing *f, struct frame *ret, char *why, size_t why_size);
 /* True when the buffer ends inside a frame. */
 bool framing_inside(const struct framing *f);

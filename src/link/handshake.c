@@ -42,12 +42,12 @@ int hello_decode(struct reader *r, struct hello *ret, char *why, size_t why_size
 	get_array(r, h.magic, sizeof(h.magic));
 	h.version = get_u16(r);
 	if (r->failed || memcmp(h.magic, PROTOCOL_MAGIC, sizeof(h.magic))) {
-		snprintf(why, why_size, "did not begin with Chiral's protocol magic");
+		snprintf(why, why_size, "has another protocol magic than Chiral");
 		return -EPROTO;
 	}
 	if (h.version != PROTOCOL_VERSION) {
 		snprintf(why, why_size,
-			 "speaks version %u of the protocol, this side speaks version %u; "
+			 "has version %u of the protocol, this side has version %u; "
 			 "install the same release on both",
 			 h.version, PROTOCOL_VERSION);
 		return -EPROTO;
@@ -58,11 +58,11 @@ int hello_decode(struct reader *r, struct hello *ret, char *why, size_t why_size
 	get_array(r, h.session, sizeof(h.session));
 	get_array(r, h.table_digest, sizeof(h.table_digest));
 	if (!reader_done(r)) {
-		snprintf(why, why_size, "sent a HELLO that is not %u bytes long", HELLO_SIZE);
+		snprintf(why, why_size, "has a HELLO that is not %u bytes long", HELLO_SIZE);
 		return -EPROTO;
 	}
 	if (h.zero || h.isa >= _ISA_MAX) {
-		snprintf(why, why_size, "sent a HELLO with %s",
+		snprintf(why, why_size, "has a HELLO with %s",
 			 h.zero ? "a reserved field that is not zero" : "an unknown ISA");
 		return -EPROTO;
 	}

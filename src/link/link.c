@@ -248,7 +248,7 @@ int link_recv(struct link *l, struct frame *ret)
 	for (;;) {
 		r = framing_next(&l->in, ret, why, sizeof(why));
 		if (r == -EPROTO)
-			link_fail(l, r, "%s", why);
+			link_fail(l, r, "sent %s", why);
 		else if (r < 0)
 			link_fail(l, r, "sent more than there is memory for");
 		if (r < 0)

@@ -73,7 +73,7 @@ int link_handshake(struct link *l, const struct hello *mine, int timeout_ms, str
 /* Fills everything but the session (given as 16 bytes or NULL for zeros). */
 void hello_init(struct hello *h, const uint8_t *session);
 
-/* The body of a HELLO. Decoding gives -EPROTO, with a clause in why (at least 160 bytes). */
+/* The body of a HELLO. Decoding gives -EPROTO, with a clause in why ("has ...", up to 160 bytes). */
 void hello_encode(struct writer *w, const struct hello *h);
 int hello_decode(struct reader *r, struct hello *ret, char *why, size_t why_size);
 

@@ -34,16 +34,15 @@
 	X(HELLO, "version, ISA, page size, session id, table digest; opens every connection")       \
 	X(START, "H: what to run, in which role, with which settings")                              \
 	X(STARTED, "N: the variant exists and waits at its first instruction")                      \
-	X(GO, "H: run")                                                                             \
+	X(GO, "H: run; after REPORT: go on")                                                                             \
 	X(EVENTS, "L, relayed to F: a batch of events")                                             \
 	X(ACK, "F, relayed to L: position up to which events were matched")                         \
 	X(VERDICT, "F: divergence, with everything the report needs")                               \
-	X(PROBE, "H to L: announce the calls you are in, a follower waits for them")                \
 	X(STDIO, "program's stdin (H to L) or output (L to H); u8 fd, bytes; no bytes: EOF")        \
 	X(SIGNAL, "H to L: u32 signal for the program")                                             \
 	X(KILL, "H: end the variant now")                                                           \
 	X(FREEZE, "H: stop the variant and keep it")                                                \
-	X(REPORT, "H to N: say the calls seen last and the call stack")                             \
+	X(REPORT, "H to L: execute no call; say the last calls and u32 tid's call stack")                             \
 	X(REPORTED, "N: the answer to REPORT")                                                      \
 	X(EXITED, "N: the variant is gone: wait status and counters")                               \
 	X(HEARTBEAT, "any: I am alive")                                                             \

@@ -36,11 +36,15 @@ static int parse_unix(const char *path, struct endpoint *ret)
 {
 	struct sockaddr_un *un = (struct sockaddr_un *)&ret->addr[0];
 
-	if (!*path)
-		return log_errno(EINVAL, "unix: needs a path: unix:PATH");
-	if (strlen(path) >= sizeof(un->sun_path))
-		return log_errno(ENAMETOOLONG, "unix:%s: a socket's path has at most %zu bytes", path,
-				 sizeof(un->sun_path) - 1);
+	if (!*path) {
+		log_error("the address unix: has no path: use unix:PATH");
+		return -EINVAL;
+	}
+	if (strlen(path) >= sizeof(un->sun_path)) {
+		log_error("the path of unix:%s is too long: a socket's has at most %zu bytes", path,
+			  sizeof(un->sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
 	un->sun_family = AF_UNIX;
 	strcpy(un->sun_path, path);
 	ret->len[0] = sizeof(*un);
@@ -48,12 +52,20 @@ static int parse_unix(const char *path, struct endpoint *ret)
 	return 0;
 }
 
+/* getaddrinfo(3) takes 99999 and wraps it around. */
+static bool is_port(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	return digits && digits <= 5 && !text[digits] && atoi(text) <= UINT16_MAX;
+}
+
 /* "HOST:PORT" or "[HOST]:PORT", cut in place. */
 static int split_host_port(char *text, char **ret_host, char **ret_port)
 {
 	char *host = text, *colon = strrchr(text, ':');
 
-	if (!colon || colon == text || !colon[1])
+	if (!colon || colon == text || !is_port(colon + 1))
 		return -EINVAL;
 	*colon = 0;
 	if (*host == '[') {
@@ -93,13 +105,16 @@ static int parse_tcp(const char *text, bool passive, struct endpoint *ret)
 
 	if (!copy)
 		return log_errno(ENOMEM, "tcp://%s", text);
-	if (split_host_port(copy, &host, &port) < 0)
-		return log_errno(EINVAL, "tcp://%s is not of the form tcp://HOST:PORT", text);
+	if (split_host_port(copy, &host, &port) < 0) {
+		log_error("'tcp://%s' is no address: use tcp://HOST:PORT, PORT a number up to 65535",
+			  text);
+		return -EINVAL;
+	}
 	r = getaddrinfo(passive && !strcmp(host, "*") ? NULL : host, port, &hints, &list);
 	if (r == EAI_AGAIN)
 		return -EAGAIN;
 	if (r) {
-		log_error("tcp://%s: %s", text, gai_strerror(r));
+		log_error("cannot look up tcp://%s: %s", text, gai_strerror(r));
 		return -EADDRNOTAVAIL;
 	}
 	copy_addresses(list, ret);
@@ -114,7 +129,8 @@ static int parse(const char *address, bool passive, struct endpoint *ret)
 		return parse_unix(address + 5, ret);
 	if (!strncmp(address, "tcp://", 6))
 		return parse_tcp(address + 6, passive, ret);
-	return log_errno(EINVAL, "'%s' is no address: use tcp://HOST:PORT or unix:PATH", address);
+	log_error("'%s' is no address: use tcp://HOST:PORT or unix:PATH", address);
+	return -EINVAL;
 }
 
 static bool is_loopback(const struct sockaddr_storage *a)
