@@ -27,16 +27,28 @@ static const struct style styles[2] = {
 	{ "\033[1;31m", "\033[31m", "\033[2m", "\033[0m" },
 };
 
+/* ": write: argument 1 (buf) differs at ...", the name being that of the call both made. */
+static void print_mismatch(FILE *f, const struct report *r)
+{
+	const char *call = r->variant[SIDE_FOLLOWER].call;
+	char line[sizeof(r->mismatch.text) * 4];
+
+	if (r->mismatch.arg >= 0 && call) {
+		report_escape(line, sizeof(line), call);
+		fprintf(f, ": %.*s", (int)strcspn(line, "("), line);
+	}
+	report_escape(line, sizeof(line), r->mismatch.text);
+	fprintf(f, ": %s", line);
+}
+
 void report_print_headline(FILE *f, const struct report *r)
 {
 	char line[REPORT_TEXT_MAX * 4 + 1];
 	const char *separator = ": ";
 
 	fputs(headlines[r->rule], f);
-	if (r->has_mismatch) {
-		report_escape(line, sizeof(line), r->mismatch.text);
-		fprintf(f, ": %s", line);
-	}
+	if (r->has_mismatch)
+		print_mismatch(f, r);
 	for (int i = 0; i < _SIDE_MAX; i++) {
 		if (!r->variant[i].did)
 			continue;

@@ -113,16 +113,19 @@ static const char *base_name(const char *path)
 static void name_pc(Dwfl *dwfl, Dwarf_Addr look, Dwarf_Addr pc, char *buf, size_t max)
 {
 	Dwfl_Module *mod = dwfl_addrmodule(dwfl, look);
-	const char *file, *function;
-	Dwarf_Addr start;
+	const char *file = NULL, *function;
+	Dwarf_Addr start = 0, end = 0;
 	GElf_Off off;
 	GElf_Sym sym;
 
-	if (!mod) {
+	if (mod)
+		file = dwfl_module_info(mod, NULL, &start, &end, NULL, NULL, NULL, NULL);
+	/* libdwfl takes all addresses behind the last module for its own. */
+	if (!file || look < start || look >= end) {
 		snprintf(buf, max, "? (in no file)");
 		return;
 	}
-	file = base_name(dwfl_module_info(mod, NULL, &start, NULL, NULL, NULL, NULL, NULL));
+	file = base_name(file);
 	function = dwfl_module_addrinfo(mod, look, &off, &sym, NULL, NULL, NULL);
 	if (function)
 		snprintf(buf, max, "%.200s+0x%llx (%.200s)", function,
@@ -185,5 +188,5 @@ void stack_unwind_to(const struct stack_input *in, int out_fd)
 	if (out.n == STACK_FRAMES_MAX)
 		dprintf(out.fd, "(more frames are not shown)\n");
 	else if (r < 0)
-		dprintf(out.fd, "(the stack cannot be followed further: %s)\n", dwfl_errmsg(-1));
+		dprintf(out.fd, "(the stack cannot be followed further)\n");
 }
