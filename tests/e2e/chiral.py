@@ -56,6 +56,7 @@ class Combo:
 LOCAL_MICROVM = Combo("local-microvm", "local", MICROVM)
 MICROVM_LOCAL = Combo("microvm-local", MICROVM, "local")
 LOCAL_LOCAL = Combo("local-local", "local", "local")
+NATIVE_ONLY = Combo("native", "local", "local")
 COMBOS = [LOCAL_MICROVM, MICROVM_LOCAL, LOCAL_LOCAL]
 
 
@@ -63,6 +64,11 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def exit_status(returncode):
+    """subprocess's return code as a shell tells it."""
+    return returncode if returncode >= 0 else 128 - returncode
 
 
 def wait_until(condition, timeout, what):
@@ -122,6 +128,8 @@ class Session:
             argv += ["--json-status-fd", str(w)]
         if program:
             argv += ["--", *program]
+        if path is None:    # --without-chiral
+            argv = list(program)
         self.argv = argv
         full_env = {**os.environ, **(env or {}), MARKER: self.marker}
         self.process = subprocess.Popen(
@@ -167,7 +175,7 @@ class Session:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still runs after {timeout} s: {self.story()}") from None
         self._reader.join(5)
-        return status
+        return exit_status(status)
 
     def expect(self, status, timeout=20):
         assert self.wait(timeout) == status, self.story()

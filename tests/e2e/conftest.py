@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from chiral import Chiral, Guest, processes_marked
+from chiral import COMBOS, NATIVE_ONLY, Chiral, Guest, processes_marked
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEFAULT_LIMIT = 120
@@ -15,6 +15,16 @@ DEFAULT_LIMIT = 120
 def pytest_addoption(parser):
     parser.addoption("--chiral-build", default=os.path.join(ROOT, "build"),
                      help="build folder with the chiral program (default: build)")
+    parser.addoption("--without-chiral", action="store_true",
+                     help="run the programs natively: do the tests themselves hold?")
+
+
+def pytest_generate_tests(metafunc):
+    """Tests that ask for a combo run once for each; those without Chiral run natively."""
+    if "combo" in metafunc.fixturenames:
+        native = metafunc.config.getoption("--without-chiral")
+        metafunc.parametrize("combo", [NATIVE_ONLY] if native else COMBOS, ids=repr, indirect=True,
+                             scope="module")
 
 
 def pytest_configure(config):
@@ -49,7 +59,9 @@ def build(request):
 
 
 @pytest.fixture(scope="session")
-def chiral_path(build):
+def chiral_path(build, request):
+    if request.config.getoption("--without-chiral"):
+        return None
     path = os.path.join(build, "chiral")
     assert os.access(path, os.X_OK), f"{path} is missing: build first (make)"
     return path
@@ -63,6 +75,14 @@ def guest(chiral_path):
     g.start(["lighttpd", "busybox", "curl", "coreutils", "sqlite3", "redis-tools"])
     yield g
     g.stop()
+
+
+@pytest.fixture(scope="module")
+def combo(request):
+    """Who leads, who follows; the microVM runs when it is needed."""
+    if request.param.uses_guest:
+        request.param.guest = request.getfixturevalue("guest")
+    return request.param
 
 
 @pytest.fixture

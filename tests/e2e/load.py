@@ -177,3 +177,27 @@ def slow(port, path, expected, pause=0.05, piece=3):
     head, _, body = reply.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200"), head
     assert body == expected, f"{len(body)} bytes, not {len(expected)}"
+
+
+def dribble(port, payload):
+    """Connects, sends what may be no request at all, closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+        s.sendall(payload)
+        s.settimeout(0.2)
+        try:
+            s.recv(1000)
+        except OSError:
+            pass
+
+
+def pipeline(port, path, expected, count):
+    """Sends all requests before it reads the first reply."""
+    async def go():
+        c = await Client(port).open()
+        text = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        c.writer.write(text * count)
+        for _ in range(count):
+            reply = await asyncio.wait_for(c._reply("GET"), c.timeout)
+            assert reply.status == 200 and reply.body == expected
+        c.close()
+    asyncio.run(go())
