@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import signal
 import socket
 import subprocess
@@ -288,6 +289,11 @@ class Guest:
     def stop(self):
         if self.started:
             self.command("stop", timeout=30)
+
+    def pid(self):
+        """QEMU's, as `chiral microvm status` says it."""
+        out = self.command("status").stdout.decode()
+        return int(re.search(r"pid (\d+)", out).group(1))
 
     def exec(self, *argv, stdin=b"", check=True, timeout=60):
         done = subprocess.run([self.path, "microvm", "exec", "--", *argv], input=stdin,

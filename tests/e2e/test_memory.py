@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The monitors stay small, and nothing grows."""
+import asyncio
+import os
+import subprocess
+
+import pytest
+
+import load
+from chiral import LOCAL_LOCAL, rss_kib
+from website import SMALL, Website
+
+MONITOR_LIMIT_KIB = 50 * 1024
+
+
+def guest_monitors_kib(guest):
+    """Resident size of every chiral process in the guest."""
+    script = ("for p in /proc/[0-9]*; do case $(readlink $p/exe) in */chiral) "
+              "grep VmRSS $p/status;; esac; done; true")
+    return [int(line.split()[1]) for line in guest.exec("sh", "-c", script).stdout.splitlines()]
+
+
+@pytest.mark.limit(240)
+def test_monitors_at_500_connections(chiral, combo, tmp_path):
+    site = Website(chiral, combo, tmp_path, combo.guest if combo.uses_guest else None, files=SMALL)
+    s = site.start()
+    sizes = []
+
+    async def go():
+        clients = [load.Client(site.port, 200) for _ in range(500)]
+        for c in clients:
+            await c.open()
+        await asyncio.gather(*[c.request("/f4096.bin") for c in clients])
+        sizes.extend(rss_kib(p) for p in s.monitors())
+        if combo.uses_guest:
+            sizes.extend(guest_monitors_kib(combo.guest))
+        await asyncio.gather(*[c.request("/f100000.bin") for c in clients])
+        sizes.extend(rss_kib(p) for p in s.monitors())
+        for c in clients:
+            c.close()
+
+    asyncio.run(go())
+    assert sizes and max(sizes) < MONITOR_LIMIT_KIB, sizes
+    site.assert_quiet()
+    site.terminate()
+
+
+def usage(session):
+    """{pid: (resident KiB, open files, maps)} of everything a session has on this machine."""
+    found = {}
+    for pid, _ in session.processes():
+        with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as f:
+            maps = len(f.readlines())
+        found[pid] = (rss_kib(pid), len(os.listdir(f"/proc/{pid}/fd")), maps)
+    return found
+
+
+@pytest.mark.limit(400)
+def test_nothing_grows_over_100_000_requests(chiral, tmp_path):
+    site = Website(chiral, LOCAL_LOCAL, tmp_path, files=SMALL)
+    s = site.start()
+
+    def ab(requests, *options):
+        done = subprocess.run(["ab", "-q", "-n", str(requests), "-c", "10", *options,
+                               f"http://127.0.0.1:{site.port}/f1000.bin"],
+                              capture_output=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr.decode() + s.story()
+        assert b"Failed requests:        0" in done.stdout, done.stdout.decode()
+
+    ab(5000, "-k")
+    ab(5000)
+    before = usage(s)
+    ab(80000, "-k")
+    ab(10000)
+    after = usage(s)
+    assert before.keys() == after.keys()
+    for pid, (rss, files, maps) in after.items():
+        assert rss <= before[pid][0] * 1.05 + 1024, (pid, before[pid], after[pid])
+        assert files <= before[pid][1] + 12, (pid, before[pid], after[pid])
+        assert maps <= before[pid][2] + 20, (pid, before[pid], after[pid])
+    site.assert_quiet()
+    site.terminate()
+
+
+def test_large_transfer_does_not_stay(chiral, tmp_path):
+    """200 MB through a session leave the monitors as small as they were."""
+    site = Website(chiral, LOCAL_LOCAL, tmp_path, files={**SMALL, "big.bin": os.urandom(20 << 20)})
+    s = site.start()
+    for _ in range(10):
+        load.fetch(site.port, "/big.bin")
+    sizes = [rss_kib(p) for p in s.monitors()]
+    assert sizes and max(sizes) < MONITOR_LIMIT_KIB, sizes
+    s.assert_quiet()
+    site.terminate()
