@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const struct cli_command commands[] = {
+	{ "calls", cmd_calls, "print the page of supported system calls" },
 };
 
 static void usage(FILE *f)
