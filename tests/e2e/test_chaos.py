@@ -190,10 +190,10 @@ def test_kill_run_while_it_starts(chiral, delay, guest):
 
 
 @pytest.mark.limit(240)
-@pytest.mark.parametrize("combo", [LOCAL_MICROVM, MICROVM_LOCAL], ids=repr, indirect=True)
-def test_kill_microvm(chiral, combo, guest, tmp_path):
+@pytest.mark.parametrize("mixed", [LOCAL_MICROVM, MICROVM_LOCAL], ids=repr)
+def test_kill_microvm(chiral, mixed, guest, tmp_path):
     """QEMU dies: the peer is lost, the session ends, the next one finds a new microVM."""
-    site = Website(chiral, combo, tmp_path, guest, files=SMALL)
+    site = Website(chiral, mixed, tmp_path, guest, files=SMALL)
     s = site.start()
     work = Load(site.port)
     time.sleep(0.5)
@@ -202,7 +202,7 @@ def test_kill_microvm(chiral, combo, guest, tmp_path):
     work.end()
     wait_until(lambda: not s.processes(), LIMIT, f"the end of {s.processes()}")
     assert {a["rule"] for a in s.alarms} <= {"lost.peer"}, s.story()
-    again = chiral.run(combo, ["/bin/echo", "back"])
+    again = chiral.run(mixed, ["/bin/echo", "back"])
     again.expect(0, 60)
     assert again.stdout() == b"back\n"
     guest.started = True
