@@ -93,7 +93,9 @@ say "$ chiral run --leader microvm --follower local --publish $port:$port -- lig
 	3>"$work/web.json" 2>"$work/web.err" >"$work/web.out" &
 session=$!
 wait_for lighttpd curl -sf --max-time 5 "http://127.0.0.1:$port/"
-say "lighttpd: $(file -bL /usr/sbin/lighttpd 2>/dev/null | cut -d, -f1,2 || true) here, $("$chiral" microvm exec -- uname -m) in the microVM"
+"$chiral" microvm exec -- cat /usr/sbin/lighttpd >"$work/lighttpd.foreign"
+machine() { readelf -h "$1" | sed -n 's/.*Machine: *//p'; }
+say "Debian's own lighttpd on both nodes: $(machine "$work/lighttpd.foreign") leads, $(machine /usr/sbin/lighttpd) follows"
 
 step "3. Requests"
 for path in / /data.bin /missing; do
