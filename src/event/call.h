@@ -27,8 +27,9 @@
 
 enum payload_form {
 	PAYLOAD_BYTES,	/* canonical bytes */
-	PAYLOAD_NULL,	/* the pointer was NULL */
-	PAYLOAD_FAULT,	/* the memory was not readable; data holds what could be read */
+	PAYLOAD_NULL,	/* reserved: an argument that is NULL has the scalar 0 and no payload */
+	PAYLOAD_FAULT,	/* the memory was not readable, or is of a size that the kernel refuses; data
+			 * holds what could be read (in-payloads over PAYLOAD_INLINE_MAX: digests) */
 	PAYLOAD_DIGEST, /* data: one PAYLOAD_DIGEST_SIZE digest per PAYLOAD_BLOCK; len: real length */
 };
 
@@ -54,6 +55,10 @@ struct call_record {
 
 void call_record_reset(struct call_record *c);
 void call_record_free(struct call_record *c);
+
+/* The payload of canonical argument arg, or NULL when it has none. */
+const struct payload *call_in_of(const struct call_record *c, unsigned arg);
+const struct payload *call_out_of(const struct call_record *c, unsigned arg);
 
 static inline const uint8_t *payload_data(const struct call_record *c, const struct payload *p)
 {
@@ -90,7 +95,7 @@ struct call_ctx {
 /* Fills n->row and n->canon from isa, nr and arg. -ENOSYS when there is no row. */
 int call_resolve(struct native_call *n);
 
-/* Entry: scalars and in-payloads. 0, or -ESRCH when the process is gone, -ENOMEM, -E2BIG. A variant's
+/* Entry: scalars and in-payloads. c is reset first. 0, or -ESRCH when the process is gone, -ENOMEM, -E2BIG. A variant's
  * bad pointer is not an error: it becomes PAYLOAD_FAULT. */
 int call_capture_in(const struct call_ctx *cx, const struct native_call *n, struct call_record *c);
 
@@ -107,6 +112,15 @@ int call_apply_out(const struct call_ctx *cx, const struct native_call *n,
 /* The native cookie of an in argument with a FIELD_COOKIE (epoll_ctl): 1 and *ret, or 0. */
 int call_in_cookie(const struct call_ctx *cx, const struct native_call *n, uint64_t *ret);
 
+/* Descriptors that a successful call has made: its result, an fd pair, those received in a message. */
+struct call_new_fd {
+	int fd;
+	bool cloexec;
+};
+
+/* Their number; the first max of them are written to ret. Needs entry and exit part. */
+size_t call_new_fds(const struct call_record *c, struct call_new_fd *ret, size_t max);
+
 struct call_mismatch {
 	int arg;	   /* canonical argument number; -1: another call altogether */
 	bool payload;	   /* contents differ, not the scalar */
@@ -120,16 +134,26 @@ struct call_mismatch {
 bool call_equal(const struct call_record *leader, const struct call_record *follower,
 		struct call_mismatch *ret);
 
-/* Wire form. Decoding validates everything against the row (ids, counts, arg numbers, forms,
- * lengths) and is safe on hostile bytes: -EPROTO. parts: CALL_PART_* present in the bytes. */
+/*
+ * Wire form. Decoding validates everything against the row (ids, counts, arg numbers, forms, lengths)
+ * and is safe on hostile bytes: -EPROTO. parts: CALL_PART_* present in the bytes. A call that was
+ * announced comes in two records: an exit part alone is added to the entry part that *ret holds when
+ * the ids are equal; else *ret is that exit part only (arguments 0). *ret must be zero-initialised
+ * before its first use.
+ */
 #define CALL_PART_ENTRY 1u
 #define CALL_PART_EXIT 2u
 void call_encode(struct writer *w, const struct call_record *c, unsigned parts);
 int call_decode(struct reader *r, struct call_record *ret, unsigned *ret_parts);
 
-/* strace-like: openat(AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC) = 3. No newline. */
+/* strace-like: openat(AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC) = 3. No newline. Of strings and
+ * buffers the first CALL_PRINT_LIMIT bytes. */
+#define CALL_PRINT_LIMIT 64u
 void call_print(FILE *f, const struct call_record *c);
-/* One JSON object, no newline. */
+/* The same with another limit; elements of arrays are limited to an eighth of it. */
+void call_print_limit(FILE *f, const struct call_record *c, size_t limit);
+/* One JSON object, no newline: {"call":"read","args":{"fd":3,"buf":"...","count":4096},"ret":1}.
+ * Bytes that are not UTF-8 are escaped as \u00XX. Strings are limited as in call_print(). */
 void call_print_json(FILE *f, const struct call_record *c);
 
 /* Keyed digests of a payload, one per block; n_digests = max(1, ceil(len / PAYLOAD_BLOCK)). */

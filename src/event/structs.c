@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event/structs.h"
+#include "event/memio.h"
+
+#include <errno.h>
+
+/* Native bytes read or written at once. */
+#define STRUCT_BATCH 4096u
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "all ISAs of the table are little endian");
+
+static uint64_t load(const uint8_t *p, unsigned size)
+{
+	uint64_t x = 0;
+
+	memcpy(&x, p, size < 8 ? size : 8);
+	return x;
+}
+
+static void store(uint8_t *p, unsigned size, uint64_t x)
+{
+	memcpy(p, &x, size < 8 ? size : 8);
+}
+
+static uint64_t sign_extend(uint64_t x, unsigned size)
+{
+	unsigned shift = size < 8 ? 64 - 8 * size : 0;
+
+	return (uint64_t)((int64_t)(x << shift) >> shift);
+}
+
+static int cookie_epfd(const struct call_view *v)
+{
+	return (int)(int64_t)v->scalar[0];
+}
+
+static uint64_t field_to_canon(const struct call_view *v, const struct field_spec *f, bool in,
+			       uint64_t x, unsigned size)
+{
+	const struct call_ctx *cx = v->cx;
+
+	switch ((enum field_kind)f->kind) {
+	case FIELD_SINT:
+	case FIELD_FD:
+	case FIELD_PID:
+		return sign_extend(x, size);
+	case FIELD_FLAGS:
+		return flags_to_canon(f->what, cx->isa, x);
+	case FIELD_PTR:
+		return x != 0;
+	case FIELD_COOKIE:
+		if (in || !cx->cookies)
+			return 0;
+		return (uint64_t)cx->cookies->to_object(cx->cookies_owner, cookie_epfd(v), x);
+	default:
+		return x;
+	}
+}
+
+void struct_to_canon(const struct call_view *v, const struct struct_spec *s, bool in,
+		     const uint8_t *native, uint8_t *ret_canon)
+{
+	enum isa isa = v->cx->isa;
+
+	for (unsigned i = 0; i < s->n_fields; i++) {
+		const struct field_spec *f = &s->fields[i];
+		uint8_t *to = ret_canon + f->canon_off;
+		unsigned size = f->size[isa];
+
+		memset(to, 0, f->canon_size);
+		if (!size || f->kind == FIELD_IGNORED || (in && f->dir == DIR_OUT))
+			continue;
+		if (f->kind == FIELD_BYTES)
+			memcpy(to, native + f->off[isa], size < f->canon_size ? size : f->canon_size);
+		else
+			store(to, f->canon_size,
+			      field_to_canon(v, f, in, load(native + f->off[isa], size), size));
+	}
+}
+
+static uint64_t field_from_canon(const struct call_view *v, const struct field_spec *f, uint64_t x)
+{
+	const struct call_ctx *cx = v->cx;
+
+	if (f->kind == FIELD_FLAGS)
+		return flags_from_canon(f->what, cx->isa, x);
+	if (f->kind != FIELD_COOKIE)
+		return x;
+	if (!cx->cookies)
+		return 0;
+	return cx->cookies->to_cookie(cx->cookies_owner, cookie_epfd(v), (int64_t)x);
+}
+
+void struct_from_canon(const struct call_view *v, const struct struct_spec *s, bool only_out,
+		       const uint8_t *canon, uint8_t *native)
+{
+	enum isa isa = v->cx->isa;
+
+	for (unsigned i = 0; i < s->n_fields; i++) {
+		const struct field_spec *f = &s->fields[i];
+		const uint8_t *from = canon + f->canon_off;
+		uint8_t *to = native + f->off[isa];
+		unsigned size = f->size[isa];
+		uint64_t x;
+
+		if (!size || f->kind == FIELD_IGNORED || f->kind == FIELD_PTR ||
+		    (only_out && f->dir != DIR_OUT))
+			continue;
+		if (f->kind == FIELD_BYTES) {
+			memcpy(to, from, size < f->canon_size ? size : f->canon_size);
+			continue;
+		}
+		x = load(from, f->canon_size);
+		if (f->kind == FIELD_SINT)
+			x = sign_extend(x, f->canon_size);
+		store(to, size, field_from_canon(v, f, x));
+	}
+}
+
+static bool struct_has_out_fields(const struct struct_spec *s)
+{
+	for (unsigned i = 0; i < s->n_fields; i++)
+		if (s->fields[i].dir == DIR_OUT)
+			return true;
+	return false;
+}
+
+/* Fields of an out struct that are left as the variant has them: the native bytes are needed. */
+static bool struct_keeps_bytes(const struct struct_spec *s)
+{
+	for (unsigned i = 0; i < s->n_fields; i++)
+		if (s->fields[i].kind == FIELD_PTR || s->fields[i].kind == FIELD_IGNORED)
+			return true;
+	return false;
+}
+
+static bool conv_is_struct(uint8_t conv)
+{
+	return conv != CONV_ARG && conv != CONV_CONST;
+}
+
+/*
+ * Elements of argument i and the native bytes that exist of one. A single struct with a cap is one
+ * whose size the program tells (openat2, clone3): what it does not give counts as zero.
+ */
+static int structs_shape(const struct call_view *v, unsigned i, const struct struct_spec *s,
+			 uint64_t *ret_count, size_t *ret_size)
+{
+	const struct len_source *l = &v->row->args[i].len;
+	size_t size = s->size[v->cx->isa];
+
+	if (size == 0 || size > STRUCT_SIZE_MAX || s->canon_size > STRUCT_SIZE_MAX)
+		return -EFAULT;
+	*ret_size = size;
+	*ret_count = 1;
+	if (conv_is_struct(v->conv[i]))
+		return 0;
+	if (l->kind == LEN_CONST && l->value == 1 && l->cap_arg) {
+		uint64_t cap = l->cap_arg - 1 == v->lenptr ? v->len_before
+							   : v->scalar[l->cap_arg - 1];
+
+		if (v->at_exit && l->cap_arg - 1 == v->lenptr && v->len_after < cap)
+			cap = v->len_after;
+		if (cap < size)
+			*ret_size = (size_t)cap;
+		return 0;
+	}
+	*ret_count = view_length(v, i);
+	return *ret_count > STRUCT_COUNT_MAX ? -EFAULT : 0;
+}
+
+static int structs_capture_converted(const struct call_view *v, unsigned i, struct sink *to)
+{
+	const struct struct_spec *s = &struct_specs[v->row->args[i].what];
+	uint8_t native[STRUCT_SIZE_MAX] = { 0 }, canon[STRUCT_SIZE_MAX];
+	uint64_t count = v->conv[i] == CONV_TIMEVAL2 || v->conv[i] == CONV_UTIMBUF ? 2 : 1;
+	size_t size = s->size[v->cx->isa];
+	int r;
+
+	if (size * count > CONVERT_MAX)
+		return -EFAULT;
+	r = convert_to_canon_row(v, i, native);
+	for (uint64_t k = 0; k < count && r == 0; k++) {
+		struct_to_canon(v, s, !v->at_exit, native + k * size, canon);
+		r = sink_bytes(to, canon, s->canon_size);
+	}
+	return r;
+}
+
+int structs_capture(const struct call_view *v, unsigned i, struct sink *to)
+{
+	const struct struct_spec *s = &struct_specs[v->row->args[i].what];
+	uint8_t native[STRUCT_BATCH], canon[STRUCT_SIZE_MAX];
+	uint64_t addr = v->raw[i], count, batch;
+	size_t size, got;
+	int r, q = 0;
+
+	if (conv_is_struct(v->conv[i]))
+		return structs_capture_converted(v, i, to);
+	r = structs_shape(v, i, s, &count, &size);
+	if (r < 0 || count == 0)
+		return r;
+	if (size < s->size[v->cx->isa])
+		memset(native, 0, sizeof(native));
+	batch = size ? sizeof(native) / s->size[v->cx->isa] : 1;
+	for (; count && r == 0 && q == 0; count -= batch, addr += batch * size) {
+		if (batch > count)
+			batch = count;
+		r = mem_get(v->cx->mem, addr, native, batch * size, &got);
+		for (size_t k = 0; q == 0 && k < batch && (k + 1) * size <= got; k++) {
+			struct_to_canon(v, s, !v->at_exit, native + k * size, canon);
+			q = sink_bytes(to, canon, s->canon_size);
+		}
+	}
+	return q < 0 ? q : r;
+}
+
+static int structs_apply_converted(const struct call_view *v, unsigned i, const uint8_t *canon,
+				   size_t len)
+{
+	const struct struct_spec *s = &struct_specs[v->row->args[i].what];
+	uint8_t native[STRUCT_SIZE_MAX] = { 0 };
+
+	if (len != s->canon_size || s->size[v->cx->isa] > CONVERT_MAX)
+		return -EPROTO;
+	struct_from_canon(v, s, false, canon, native);
+	return convert_from_canon_row(v, i, native);
+}
+
+int structs_apply(const struct call_view *v, unsigned i, const uint8_t *canon, size_t len)
+{
+	const struct arg_spec *spec = &v->row->args[i];
+	const struct struct_spec *s = &struct_specs[spec->what];
+	bool only_out = spec->dir == DIR_INOUT && struct_has_out_fields(s);
+	bool keep = spec->dir == DIR_INOUT || struct_keeps_bytes(s);
+	uint64_t addr = v->raw[i], count, batch;
+	uint8_t native[STRUCT_BATCH];
+	size_t size, full = s->size[v->cx->isa];
+	int r;
+
+	if (conv_is_struct(v->conv[i]))
+		return structs_apply_converted(v, i, canon, len);
+	r = structs_shape(v, i, s, &count, &size);
+	if (r < 0 || len != count * s->canon_size)
+		return -EPROTO;
+	batch = sizeof(native) / full;
+	for (; count && r == 0; count -= batch, addr += batch * size) {
+		if (batch > count)
+			batch = count;
+		if (!keep || size < full)
+			memset(native, 0, batch * full);
+		if (keep)
+			r = mem_get(v->cx->mem, addr, native, batch * size, NULL);
+		if (r < 0)
+			break;
+		for (size_t k = 0; k < batch; k++, canon += s->canon_size)
+			struct_from_canon(v, s, only_out, canon, native + k * size);
+		r = mem_put(v->cx->mem, addr, native, batch * size);
+	}
+	return r;
+}
