@@ -9,6 +9,7 @@
 
 static const struct cli_command commands[] = {
 	{ "calls", cmd_calls, "print the page of supported system calls" },
+	{ "check", cmd_check, "tell what this machine offers, in three grades" },
 };
 
 static void usage(FILE *f)
