@@ -37,7 +37,7 @@ bench: all	## native, strace and Chiral side by side (takes long)
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
 
 fuzz: native	## fuzz every parser for FUZZ_SECONDS each
-	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+	@BUILD=$(BUILD) tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 install: all	## install under PREFIX (DESTDIR is respected)
 	@meson install -C $(BUILD)
