@@ -58,9 +58,13 @@ static bool is_utf8(const uint8_t *p, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const char *locale; /* for mbrtowc() */
 	struct writer w = { 0 }, back = { 0 };
 
-	fuzz_check(setlocale(LC_CTYPE, "C.UTF-8"));
+	if (!locale) {
+		locale = setlocale(LC_CTYPE, "C.UTF-8");
+		fuzz_check(locale);
+	}
 	json_str(&w, data, size);
 	fuzz_check(!w.failed);
 	fuzz_check(is_utf8(w.data, w.len));
