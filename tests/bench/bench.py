@@ -13,6 +13,7 @@ import argparse
 import os
 import random
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -52,6 +53,12 @@ class Server:
             self.session = Session(None, [], program)
         self.bed.chiral.sessions.append(self.session)
         load.wait_ready(self.port, self.session, path="/1k")
+
+    def end(self):
+        """strace leaves its program running when it is ended: end both."""
+        if self.mode == "strace" and not self.combo.leads_in_guest:
+            os.killpg(self.session.pid, signal.SIGTERM)
+        self.session.end()
 
     def measure(self, size, connections, keep, seconds):
         """Requests per second; fails when a request failed."""
@@ -182,7 +189,7 @@ def main():
                 print(f"\nBar (1 KB, 10 connections, keep-alive, leader in the microVM): {r:.2f} times "
                       f"slower than native, at most {BAR:.0f}: {'met' if r <= BAR else 'NOT met'}")
             for s in servers:
-                s.session.end()
+                s.end()
     finally:
         bed.close()
     return 0
