@@ -5,8 +5,7 @@
 #
 # Builds the fuzz targets (tests/fuzz/targets) with clang and libFuzzer into BUILD/fuzz and runs each
 # for SECONDS, two at a time. One line a target: "PASS name: ..." or "FAIL name: ...". What was found
-# stays in BUILD/fuzz/corpus and is where the next run begins; an input that ends a target is left in
-# BUILD/fuzz/crashes, and `BUILD/fuzz/tests/fuzz/fuzz-NAME FILE` repeats it.
+# stays in BUILD/fuzz/corpus and is where the next run begins; an input that ends a target is left  `BUILD/fuzz/tests/fuzz/fuzz-NAME FILE` repeats it.
 # Exit status: 0, 1 when a target failed, 77 without clang.
 set -eu
 
@@ -16,8 +15,9 @@ root=$(cd "$self/../.." && pwd)
 if [ "${1:-}" = --one ]; then # by xargs below
 	seconds=$2 name=$3 fuzz=$4
 	program=$fuzz/tests/fuzz/fuzz-$name
-	corpus=$fuzz/corpus/$name seeds=$fuzz/seeds/$name log=$fuzz/logs/$name.log
-	mkdir -p "$corpus" "$seeds" "$fuzz/crashes" "$fuzz/logs"
+	corpus=$fuzz/corpus/$name seeds=$fuzz/seeds/$name crashes=$fuzz/crashes/$name
+	log=$fuzz/logs/$name.log
+	mkdir -p "$corpus" "$seeds" "$crashes" "$fuzz/logs"
 	rm -f "$seeds"/*
 	export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=1:allocator_may_return_null=1"
 	export UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:print_stacktrace=1:halt_on_error=1"
@@ -26,7 +26,7 @@ if [ "${1:-}" = --one ]; then # by xargs below
 		"$program" --seeds "$seeds" &&
 			timeout -k 5 $((seconds + 60)) "$program" -max_total_time="$seconds" \
 				-timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -max_len=16384 \
-				-artifact_prefix="$fuzz/crashes/$name-" "$corpus" "$seeds"
+				-artifact_prefix="$crashes/" "$corpus" "$seeds" "$crashes"
 	} >"$log" 2>&1 </dev/null || status=$?
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
 	rate=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log" | tail -n 1)
