@@ -4,14 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BUFFER_SHOWN 64u /* bytes kept of a buffer; a path or a structure is kept whole or not at all */
+/* One more than is printed, so that the printer sees that there was more. */
+#define BUFFER_KEPT (CALL_PRINT_LIMIT + 1)
 
+/* Bytes that mean something when they are cut; the rest is kept whole or not at all. */
 static bool is_buffer(uint16_t id, uint8_t arg)
 {
-	uint8_t kind = arg < CALL_ARGS_MAX ? call_rows[id].args[arg].kind : ARG_BUF;
+	uint8_t kind = call_rows[id].args[arg].kind;
 
-	return kind == ARG_BUF || kind == ARG_IOVEC || kind == ARG_MSGHDR || kind == ARG_MMSGHDR ||
-	       kind == ARG_STRV;
+	return kind == ARG_BUF || kind == ARG_IOVEC || kind == ARG_STRV || kind == ARG_STR;
+}
+
+/* A digest tells a reader nothing, its length does: what has no room is shown in the same way. */
+static void keep_length_only(struct payload *p)
+{
+	p->form = PAYLOAD_DIGEST;
+	p->size = 0;
 }
 
 /* Returns how many of the n payloads were kept; used: bytes of the entry in use. */
@@ -24,12 +32,10 @@ static uint8_t keep(struct history_entry *e, unsigned first, size_t *used,
 		struct payload p = from[i];
 		size_t room = HISTORY_BYTES - *used;
 
-		if (p.form == PAYLOAD_DIGEST)
-			p.size = 0; /* a digest tells a reader nothing; its length does */
-		if (p.size > BUFFER_SHOWN && is_buffer(e->id, p.arg))
-			p.size = BUFFER_SHOWN;
-		if (p.size > room)
-			continue;
+		if (p.size > BUFFER_KEPT && is_buffer(e->id, p.arg))
+			p.size = BUFFER_KEPT;
+		if (p.form == PAYLOAD_DIGEST || p.size > room)
+			keep_length_only(&p);
 		if (p.size)
 			memcpy(e->bytes + *used, payload_data(c, &p), p.size);
 		p.off = (uint32_t)*used;

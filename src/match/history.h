@@ -3,7 +3,7 @@
  * The last calls of one stream, kept for the alarm. Adding is on the hot path (a copy of the scalars
  * and of the first bytes of each payload, no allocation); printing happens once, at an alarm.
  *
- * A history is about 14 KiB; zero-initialised is empty. Not thread-safe.
+ * A history is about 10 KiB; zero-initialised is empty. Not thread-safe.
  */
 #ifndef CHIRAL_MATCH_HISTORY_H
 #define CHIRAL_MATCH_HISTORY_H

@@ -29,21 +29,46 @@ void report_set_history(struct report *r, enum report_side side, const struct hi
 	}
 }
 
-/* Keeps the bytes around the first difference: the row of 16 before it and what follows. */
-static void set_excerpt(struct report *r, enum report_side side, const struct call_record *c,
-			const struct call_mismatch *m)
-{
-	uint64_t from = m->offset & ~UINT64_C(15);
+struct bytes {
+	const uint8_t *p;
+	size_t n;
+};
 
-	from -= from < 16 ? from : 16;
+/* What the mismatch's offset counts in. Nothing for a digest, nor for a message: there it counts in one
+ * of its parts. */
+static struct bytes bytes_of(const struct call_record *c, int arg)
+{
 	for (int i = 0; i < c->n_in; i++) {
 		const struct payload *p = &c->in[i];
 
-		if (p->arg != m->arg || p->form == PAYLOAD_DIGEST || from >= p->size)
-			continue;
-		report_set_bytes(r, side, from, payload_data(c, p) + from, p->size - from);
-		return;
+		if (p->arg == arg && p->form == PAYLOAD_BYTES &&
+		    call_rows[c->id].args[arg].kind != ARG_MSGHDR)
+			return (struct bytes){ payload_data(c, p), p->size };
 	}
+	return (struct bytes){ NULL, 0 };
+}
+
+/* The row of 16 with the first difference, the row before it and what follows. */
+static void set_excerpts(struct report *r, const struct call_mismatch *m,
+			 const struct call_record *leader, const struct call_record *follower)
+{
+	struct bytes l = bytes_of(leader, m->arg), f = bytes_of(follower, m->arg);
+	uint64_t from = m->offset & ~UINT64_C(15);
+
+	from -= from < 16 ? from : 16;
+	if (from < l.n)
+		report_set_bytes(r, SIDE_LEADER, from, l.p + from, l.n - from);
+	if (from < f.n)
+		report_set_bytes(r, SIDE_FOLLOWER, from, f.p + from, f.n - from);
+}
+
+/* The follower has no outputs yet, so that the leader's would only stand in the way of a comparison. */
+static void set_leader_call(struct report *r, const struct call_record *leader)
+{
+	struct call_record c = *leader;
+
+	c.has_exit = leader->has_exit && leader->n_out == 0;
+	report_set_call(r, SIDE_LEADER, &c);
 }
 
 void report_set_mismatch(struct report *r, const struct call_mismatch *m,
@@ -54,10 +79,8 @@ void report_set_mismatch(struct report *r, const struct call_mismatch *m,
 			       : REPORT_DIVERGENCE_ARGUMENT;
 	r->has_mismatch = true;
 	r->mismatch = *m;
-	report_set_call(r, SIDE_LEADER, leader);
+	set_leader_call(r, leader);
 	report_set_call(r, SIDE_FOLLOWER, follower);
-	if (m->arg >= 0 && m->payload && m->exact) {
-		set_excerpt(r, SIDE_LEADER, leader, m);
-		set_excerpt(r, SIDE_FOLLOWER, follower, m);
-	}
+	if (m->arg >= 0 && m->payload)
+		set_excerpts(r, m, leader, follower);
 }

@@ -70,7 +70,7 @@ static void put_mismatch(struct writer *w, const struct call_mismatch *m)
 	put_text(w, "chiral.mismatch", m->text);
 	if (m->arg < 0)
 		return;
-	put_number(w, "chiral.mismatch.argument", (uint64_t)m->arg);
+	put_number(w, "chiral.mismatch.argument", (uint64_t)m->arg + 1); /* as its text counts */
 	if (m->payload) {
 		put_number(w, "chiral.mismatch.offset", m->offset);
 		json_key(w, "chiral.mismatch.exact");

@@ -45,15 +45,24 @@ void report_print_session(char ret[33], const uint8_t id[16])
 		snprintf(ret + 2 * i, 3, "%02x", id[i]);
 }
 
+/* Columns of a call up to its result; all of it when it has none. */
+static size_t without_result(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n >= 4 && !strcmp(s + n - 4, " = ?") ? n - 4 : n;
+}
+
 size_t report_first_difference(const char *a, const char *b)
 {
-	size_t i = 0;
+	size_t n = without_result(a), m = without_result(b), i = 0;
 
-	while (a[i] && a[i] == b[i])
+	while (i < n && i < m && a[i] == b[i])
 		i++;
-	if (!a[i] && !b[i])
+	if (i < n && i < m)
+		return i;
+	if (i == n && i == m)
 		return SIZE_MAX;
-	if ((!a[i] && !strncmp(b + i, " = ", 3)) || (!b[i] && !strncmp(a + i, " = ", 3)))
-		return SIZE_MAX;
-	return i;
+	/* One ends here: what the other has more may be its result. */
+	return strncmp((i < n ? a : b) + i, " = ", 3) ? i : SIZE_MAX;
 }

@@ -18,8 +18,8 @@ void report_print_time(char *buf, size_t max, const struct timespec *time);
 /* 32 hexadecimal digits. */
 void report_print_session(char ret[33], const uint8_t id[16]);
 
-/* The first column in which two printed calls differ, SIZE_MAX when only the result of one is not
- * there (the follower's call has none yet). */
+/* The first column in which two printed calls differ. SIZE_MAX: in none, or only in that one has no
+ * result yet (" = ?" or nothing). */
 size_t report_first_difference(const char *a, const char *b);
 
 /* The same call, one of them perhaps without its result. */

@@ -21,7 +21,7 @@ static void fill(struct report *r)
 	r->has_mismatch = true;
 	r->mismatch = (struct call_mismatch){ .arg = 1, .payload = true, .exact = true, .offset = 17,
 		.leader_value = 0x41, .follower_value = 0x42,
-		.text = "argument 1 (buf) differs at byte 17: 0x41 / 0x42" };
+		.text = "argument 2 (buf) differs at byte 17: 0x41 / 0x42" };
 	report_set_program(r, "/usr/sbin/lighttpd");
 	report_set_node(r, SIDE_LEADER, "microvm:arm64", ISA_AARCH64);
 	report_set_node(r, SIDE_FOLLOWER, "local", ISA_X86_64);
@@ -283,7 +283,7 @@ static void test_common_history(void **state)
 
 	report_init(&r, REPORT_DIVERGENCE_CALL);
 	report_add_call(&r, SIDE_LEADER, 1, "read(3) = 4");
-	report_add_call(&r, SIDE_FOLLOWER, 1, "read(3)");
+	report_add_call(&r, SIDE_FOLLOWER, 1, "read(3) = ?");
 	report_add_call(&r, SIDE_LEADER, 2, "write(3) = 4");
 	report_add_call(&r, SIDE_FOLLOWER, 2, "close(3)");
 	report_add_call(&r, SIDE_LEADER, 4, "close(5)");
@@ -350,11 +350,11 @@ static void test_json(void **state)
 	static const char *const expected[] = {
 		"{\"time\":\"2026-09-21T14:13:20.000000007Z\",\"rule\":\"divergence.payload\","
 		"\"priority\":\"Critical\",",
-		"\"output\":\"the variants passed different bytes to the same call: write: argument 1 (buf)",
+		"\"output\":\"the variants passed different bytes to the same call: write: argument 2 (buf)",
 		"\"output_fields\":{\"chiral.session\":\"abababababababababababababababab\"",
 		"\"chiral.action\":\"kill\"",
 		"\"chiral.thread\":3,\"chiral.position\":1203",
-		"\"chiral.mismatch.argument\":1,\"chiral.mismatch.offset\":17",
+		"\"chiral.mismatch.argument\":2,\"chiral.mismatch.offset\":17",
 		"\"chiral.mismatch.leader_value\":\"0x41\"",
 		"\"chiral.leader.isa\":\"aarch64\"",
 		"\"chiral.leader.call\":\"write(5, \\\"AAAA\\\", 18) = 18\"",
@@ -372,6 +372,17 @@ static void test_json(void **state)
 	assert_null(strstr(json, "chiral.leader.did")); /* not known: absent */
 	free(json);
 	report_free(&r);
+}
+
+static void test_first_difference(void **state)
+{
+	assert_int_equal(report_first_difference("a(1) = 2", "a(1) = ?"), SIZE_MAX);
+	assert_int_equal(report_first_difference("a(1)", "a(1) = 2"), SIZE_MAX);
+	assert_int_equal(report_first_difference("a(1) = ?", "a(1) = ?"), SIZE_MAX);
+	assert_int_equal(report_first_difference("a(1) = 2", "a(1) = 3"), 7);
+	assert_int_equal(report_first_difference("a(1) = 2", "a(2) = ?"), 2);
+	assert_int_equal(report_first_difference("a(1", "a(1) = 2"), 3);
+	assert_int_equal(report_first_difference("", "x"), 0);
 }
 
 static void test_escape(void **state)
@@ -404,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_far_difference),
 		cmocka_unit_test(test_hostile_texts),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_first_difference),
 		cmocka_unit_test(test_escape),
 	};
 

@@ -77,6 +77,7 @@ __attribute__((noipa, no_sanitize("address"))) static void smash(int fill)
 static void a_signal(int sig)
 {
 	inner_wait();
+	KEEP_FRAME;
 }
 
 static void be(const char *what)
