@@ -7,11 +7,14 @@
 #ifndef CHIRAL_BASE_BYTES_H
 #define CHIRAL_BASE_BYTES_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they are");
 
 /* ---- writer: an owned, growing buffer. Zero-initialised is empty. --------------------------- */
 
@@ -57,6 +60,8 @@ DEFINE_PUT(put_s64, int64_t)
 /* u32 length, then the bytes. */
 static inline void put_blob(struct writer *w, const void *p, size_t n)
 {
+	if (n > UINT32_MAX)
+		w->failed = true;
 	put_u32(w, (uint32_t)n);
 	put_bytes(w, p, n);
 }

@@ -5,7 +5,9 @@
 #
 # Builds the fuzz targets (tests/fuzz/targets) with clang and libFuzzer into BUILD/fuzz and runs each
 # for SECONDS, two at a time. One line a target: "PASS name: ..." or "FAIL name: ...". What was found
-# stays in BUILD/fuzz/corpus and is where the next run begins; an input that ends a target is left  `BUILD/fuzz/tests/fuzz/fuzz-NAME FILE` repeats it.
+# stays in BUILD/fuzz/corpus and is where the next run begins. An input that ends a target is left in
+# BUILD/fuzz/crashes/NAME, where the next run begins too; `BUILD/fuzz/tests/fuzz/fuzz-NAME FILE` tries
+# it alone.
 # Exit status: 0, 1 when a target failed, 77 without clang.
 set -eu
 
