@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import platform
-import re
 import signal
 import socket
 import subprocess
@@ -270,30 +269,26 @@ class Guest:
 
     def __init__(self, path):
         self.path = path
-        self.started = False
 
     def command(self, *args, timeout=900, **kwargs):
         return subprocess.run([self.path, "microvm", *args], timeout=timeout, check=False,
                               capture_output=True, **kwargs)
 
     def start(self, packages=()):
-        running = self.command("status").returncode == 0
-        if packages:
-            done = self.command("add", *packages)
-            assert done.returncode == 0, done.stderr.decode()
-        if not running:
-            done = self.command("start")
-            assert done.returncode == 0, done.stderr.decode()
-            self.started = True
+        for args in (["add", *packages], ["start"]):
+            done = self.command(*args)
+            assert done.returncode == 0, f"chiral microvm {args}: {done.stderr.decode()}"
 
     def stop(self):
-        if self.started:
-            self.command("stop", timeout=30)
+        done = self.command("stop", timeout=30)
+        assert done.returncode == 0, done.stderr.decode()
+
+    def status(self):
+        return json.loads(self.command("status", "--json").stdout)
 
     def pid(self):
-        """QEMU's, as `chiral microvm status` says it."""
-        out = self.command("status").stdout.decode()
-        return int(re.search(r"pid (\d+)", out).group(1))
+        """QEMU's."""
+        return self.status()["pid"]
 
     def exec(self, *argv, stdin=b"", check=True, timeout=60):
         done = subprocess.run([self.path, "microvm", "exec", "--", *argv], input=stdin,
