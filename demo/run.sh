@@ -65,7 +65,10 @@ wait_for() {
 }
 
 step "1. The $foreign node: a microVM from Debian packages"
-if ! "$chiral" microvm status >/dev/null 2>&1; then started_vm=1; fi
+case $("$chiral" microvm status --json) in
+*'"running":true'*) ;;
+*) started_vm=1 ;;
+esac
 begin=$(date +%s)
 "$chiral" microvm add lighttpd
 "$chiral" microvm start

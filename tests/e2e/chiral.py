@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import subprocess
@@ -265,10 +266,13 @@ class Chiral:
 
 
 class Guest:
-    """The microVM of the other ISA."""
+    """A microVM of the other ISA for this run alone: the user's own may be in use, and some tests kill
+    theirs."""
 
     def __init__(self, path):
         self.path = path
+        self.folder = tempfile.mkdtemp(prefix="chiral-")    # short: socket paths have 108 bytes
+        os.environ["XDG_RUNTIME_DIR"] = self.folder
 
     def command(self, *args, timeout=900, **kwargs):
         return subprocess.run([self.path, "microvm", *args], timeout=timeout, check=False,
@@ -282,6 +286,7 @@ class Guest:
     def stop(self):
         done = self.command("stop", timeout=30)
         assert done.returncode == 0, done.stderr.decode()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def status(self):
         return json.loads(self.command("status", "--json").stdout)

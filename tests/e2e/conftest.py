@@ -2,9 +2,7 @@
 """Fixtures of the end-to-end tests: the chiral binary, one microVM for the whole run, a limit for
 every test, and the check that no test leaves a process behind."""
 import os
-import shutil
 import signal
-import tempfile
 
 import pytest
 
@@ -71,15 +69,11 @@ def chiral_path(build, request):
 
 @pytest.fixture(scope="session")
 def guest(chiral_path):
-    """A microVM of the other ISA for this run alone, with the programs under test. The user's own may
-    be in use, and the tests kill theirs."""
-    folder = tempfile.mkdtemp(prefix="chiral-")     # short: socket paths have 108 bytes
-    os.environ["XDG_RUNTIME_DIR"] = folder
+    """The microVM of the other ISA, with the programs under test."""
     g = Guest(chiral_path)
     g.start(["lighttpd", "busybox", "curl", "coreutils", "sqlite3", "redis-tools"])
     yield g
     g.stop()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
