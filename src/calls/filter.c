@@ -84,7 +84,7 @@ static bool row_needs_tracer(const struct call_row *row)
 /* What happens to a call of the row; irregular calls may have exceptions that depend on arguments. */
 static uint32_t row_action(const struct filter_build *b, const struct call_row *row)
 {
-	if (row->disposition == DISP_LOCAL)
+	if (row->disposition == DISP_LOCAL && !(b->role == FILTER_LEADER && row->flags & CALL_WATCHED))
 		return SCMP_ACT_ALLOW;
 	/* Unsupported calls go to the monitor, which names them once. */
 	if (row->disposition == DISP_REFUSED && row->status == STATUS_REFUSED)

@@ -34,7 +34,7 @@ DISPOSITIONS = {
 IRREGULARS = (
     "mmap", "execve", "clone", "exit", "wait", "close", "dup", "fdflags", "signal", "kill", "mprotect",
 )
-ROW_FLAGS = {"blocks": "CALL_BLOCKS", "output": "CALL_OUTPUT"}
+ROW_FLAGS = {"blocks": "CALL_BLOCKS", "output": "CALL_OUTPUT", "watched": "CALL_WATCHED"}
 RETS = {"fd": "CALL_RET_FD", "addr": "CALL_RET_ADDR", "ignored": "CALL_RET_IGNORED"}
 CONVS = {
     "ms": "CONV_MS", "timeval": "CONV_TIMEVAL", "timeval2": "CONV_TIMEVAL2", "utimbuf": "CONV_UTIMBUF",

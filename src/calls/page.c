@@ -36,12 +36,6 @@ static bool row_is_wanted(const struct call_row *row, const char *name)
 	return !name || strstr(row->name, name);
 }
 
-/* The two clones are one call, whose arguments have another order on each ISA. */
-static bool row_is_counted(const struct call_row *row)
-{
-	return !row_is_sub(row) && !strchr(row->name, '$');
-}
-
 /* A call with sub-calls works when they do: the parent row only answers unknown selectors. */
 static unsigned row_shown_status(const struct call_row *row)
 {
@@ -55,7 +49,7 @@ static void sums_add(struct page_sums *s, const struct call_row *row)
 	if (row_is_sub(row)) {
 		s->subs++;
 		s->sub_status[row->status]++;
-	} else if (row_is_counted(row)) {
+	} else {
 		s->calls++;
 		s->status[row_shown_status(row)]++;
 	}

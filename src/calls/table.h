@@ -65,7 +65,11 @@ enum arg_dir {
 	DIR_INOUT = 3,
 };
 
-/* Where a length (bytes) or a count (elements) comes from: value * scale, capped. */
+/*
+ * Where a length (bytes) or a count (elements) comes from: the source's value, bounded by the value of
+ * cap_arg, times scale. A struct with LEN_CONST 1 and a cap is one of which the program gives the size
+ * in bytes in the argument cap_arg: it is cut there (getsockopt, openat2).
+ */
 enum len_kind {
 	LEN_ONE,	/* the constant 1 */
 	LEN_CONST,	/* value */
@@ -76,7 +80,8 @@ enum len_kind {
 
 struct len_source {
 	uint8_t kind;	  /* enum len_kind */
-	uint8_t cap_arg;  /* 1 + number of the argument that bounds it, 0 for none */
+	uint8_t cap_arg;  /* 1 + number of the argument that bounds it, 0 for none; of an
+			   * ARG_LENPTR the u32 behind it */
 	uint16_t scale;	  /* multiplier, 1 for most */
 	uint32_t value;
 };
@@ -84,7 +89,8 @@ struct len_source {
 struct arg_spec {
 	uint8_t kind;	/* enum arg_kind */
 	uint8_t dir;	/* enum arg_dir */
-	uint8_t always; /* the out part is valid after failure too (nanosleep's remainder) */
+	uint8_t always; /* inout: the out part is valid after failure too (select's timeout); out: it
+			 * is valid after an interruption and then only (nanosleep's remainder) */
 	uint8_t what;	/* enum struct_id or enum flagset_id, by kind */
 	struct len_source len;
 	const char *name; /* as in the man page: "fd", "buf", "count" */
@@ -154,6 +160,7 @@ enum call_status {
 #define CALL_RET_IGNORED 0x10u /* the result is not replicated */
 #define CALL_PARENT 0x20u     /* has sub-calls; itself stands for the unknown selector */
 #define CALL_SUB_EQUAL 0x40u  /* sub-row that is selected by arguments 0 and 1 being equal (dup2) */
+#define CALL_WATCHED 0x80u    /* local, but the leader's monitor has to see it (signal handlers) */
 
 struct call_row {
 	const char *name;	/* "openat", "fcntl$F_DUPFD" */
