@@ -10,6 +10,8 @@
 static const struct cli_command commands[] = {
 	{ "calls", cmd_calls, "print the page of supported system calls" },
 	{ "check", cmd_check, "tell what this machine offers, in three grades" },
+	{ "microvm", cmd_microvm, "build, start, stop and use the microVM of the other ISA" },
+	{ "node", cmd_node, "serve this machine as a node" },
 };
 
 static void usage(FILE *f)

@@ -185,3 +185,20 @@ debian_unpack() {
 			tar -C "$root" -x --keep-directory-symlink --no-same-owner --exclude=./dev/\*
 	done
 }
+
+# debian_download PACKAGE: one package without its dependencies; prints the .deb file.
+debian_download() {
+	local v deb
+	debian_apt_update
+	v=$(apt-cache -c "$APT_CONF" show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: //p')
+	[ -n "$v" ] || die "Debian $(basename "$APT_DIR") has no package $1"
+	deb=$APT_DIR/archives/$(printf '%s_%s_%s.deb' "$1" "${v/:/%3a}" "${APT_DIR##*-}")
+	if [ ! -f "$deb" ]; then
+		say "downloading $1 $v"
+		(cd "$APT_DIR/archives" && debian_apt download "$1" >"$APT_DIR/log/download" 2>&1) || {
+			tail -5 "$APT_DIR/log/download" >&2
+			die "downloading $1 failed"
+		}
+	fi
+	echo "$deb"
+}

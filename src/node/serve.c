@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/node.h"
+
+#include "base/log.h"
+#include "link/link.h"
+#include "match/monitor.h"
+#include "node/exec.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define HANDSHAKE_MS 10000
+#define FIRST_FRAME_MS 30000
+
+/* Tells the hub what was wrong, as far as it still listens. */
+static int serve_fail(struct link *l, const char *text)
+{
+	log_error("%s", text);
+	if (link_send(l, FRAME_ERROR, text, strlen(text)) == 0)
+		link_drain(l, 1000);
+	return 1;
+}
+
+static int serve_link(struct link *l)
+{
+	struct hello mine, peer;
+	struct frame f;
+
+	hello_init(&mine, NULL);
+	if (link_handshake(l, &mine, HANDSHAKE_MS, &peer) < 0)
+		return serve_fail(l, link_error(l));
+	if (link_recv_wait(l, FIRST_FRAME_MS, &f) < 0)
+		return serve_fail(l, link_error(l));
+	if (f.type == FRAME_EXEC)
+		return exec_serve(l, f.body, f.len);
+	return monitor_serve(l, &peer, &f);
+}
+
+int node_serve(int fd)
+{
+	struct link *l;
+	int r = link_new(fd, "the hub", &l);
+
+	if (r < 0) {
+		log_errno(-r, "cannot use the connection");
+		close(fd);
+		return 1;
+	}
+	r = serve_link(l);
+	link_free(l);
+	return r;
+}
