@@ -21,6 +21,7 @@ SELECTOR_HEADERS = {
     "fcntl": ["linux/fcntl.h"],
     "ioctl": ["stddef.h", "sys/ioctl.h", "linux/fs.h", "linux/random.h", "linux/sockios.h"],
     "prctl": ["linux/prctl.h"],
+    "arch_prctl": ["asm/prctl.h"],
     "epoll_ctl": ["linux/types.h", "linux/eventpoll.h"],
 }
 # By the beginning of the option's name: headers and level.
@@ -93,12 +94,12 @@ def check_numbers(rows, isa, cc):
     return errors
 
 
-def selector_groups(rows):
-    """headers -> asserts, for all sub-calls that are named by a macro."""
+def selector_groups(rows, isa):
+    """headers -> asserts, for all sub-calls that are named by a macro (others are in lower case)."""
     groups = {}
     for row in rows.values():
         parent, _, name = row["name"].partition("$")
-        if not row["parent"] or "CALL_SUB_EQUAL" in row["flags"] or name == "query":
+        if not row["parent"] or name.islower() or row["nr"][isa] < 0:
             continue
         first, second = row["sub"]
         if parent in ("getsockopt", "setsockopt"):
@@ -140,7 +141,7 @@ def flag_asserts(s, isa):
 
 
 def check_isa(rows, structs, sets, isa, cc):
-    jobs = [(headers, asserts) for headers, asserts in selector_groups(rows).items()]
+    jobs = [(headers, asserts) for headers, asserts in selector_groups(rows, isa).items()]
     jobs += [(s["headers"], struct_asserts(s, isa)) for s in structs.values()]
     jobs += [(s["headers"], flag_asserts(s, isa)) for s in sets.values()]
     errors = check_numbers(rows, isa, cc)

@@ -9,10 +9,13 @@
 
 #include <errno.h>
 #include <linux/audit.h>
-#include <linux/mman.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define ROLES 2
 #define X32_BIT 0x40000000u
@@ -266,6 +269,63 @@ static void test_x32_is_killed(void **state)
 					 SECCOMP_RET_KILL_PROCESS);
 }
 
+/* ---- the running kernel ----------------------------------------------------------------------- */
+
+struct live_result {
+	int installed, local, refused, stopped, memory, executable;
+};
+
+static int result_of(long r)
+{
+	return r < 0 ? -errno : 0;
+}
+
+/* Without a tracer or listener stops answer ENOSYS, exit too: so it ends by a trap. */
+static void live_child(struct live_result *res, struct sock_fprog *prog)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no core file */
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	res->installed = result_of(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, prog, 0, 0));
+	if (res->installed == 0) {
+		res->local = result_of(syscall(SYS_sched_yield));
+		res->refused = result_of(syscall(SYS_ptrace, 0, 0, 0, 0));
+		res->stopped = result_of(syscall(SYS_getpid));
+		res->memory = result_of(syscall(SYS_mmap, 0, 4096, PROT_READ,
+						MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+		res->executable = result_of(syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC,
+						    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	}
+	__builtin_trap();
+}
+
+static void test_the_kernel_takes_them(void **state)
+{
+	struct live_result *res = mmap(NULL, sizeof(*res), PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status;
+	pid_t pid;
+
+	assert_ptr_not_equal(res, MAP_FAILED);
+	for (int role = 0; role < ROLES; role++) {
+		*res = (struct live_result){ .installed = 1 };
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			signal(SIGILL, SIG_DFL);
+			signal(SIGTRAP, SIG_DFL);
+			live_child(res, &programs[isa_native][role]);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(res->installed, 0);
+		assert_int_equal(res->local, 0);
+		assert_int_equal(res->refused, -EPERM);
+		assert_int_equal(res->stopped, -ENOSYS);
+		assert_int_equal(res->memory, 0);
+		assert_int_equal(res->executable, -ENOSYS);
+	}
+	munmap(res, sizeof(*res));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +337,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_memory_exceptions_bit_by_bit),
 		cmocka_unit_test(test_other_architectures_are_killed),
 		cmocka_unit_test(test_x32_is_killed),
+		cmocka_unit_test(test_the_kernel_takes_them),
 	};
 
 	table_path = argc > 1 ? argv[1] : "filter.tbl";
