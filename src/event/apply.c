@@ -97,12 +97,13 @@ static int apply_out_arg(const struct call_view *v, unsigned i, const struct cal
 static int64_t ret_converted(const struct call_view *v, const struct call_record *leader, int64_t ret)
 {
 	for (unsigned i = 0; i < v->row->n_args; i++) {
-		const struct struct_spec *s = &struct_specs[v->row->args[i].what];
 		const struct payload *p = call_out_of(leader, i);
 		uint8_t native[CONVERT_MAX] = { 0 };
+		const struct struct_spec *s;
 
 		if (v->conv[i] != CONV_TIME && v->conv[i] != CONV_ALARM_OLD)
 			continue;
+		s = &struct_specs[v->row->args[i].what];
 		if (!p || p->size != s->canon_size || s->size[v->cx->isa] > sizeof(native))
 			return -EPROTO;
 		struct_from_canon(v, s, false, payload_data(leader, p), native);

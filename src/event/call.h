@@ -109,6 +109,11 @@ int call_capture_out(const struct call_ctx *cx, const struct native_call *n, int
 int call_apply_out(const struct call_ctx *cx, const struct native_call *n,
 		   const struct call_record *leader, int64_t *ret_native);
 
+/* Adds len bytes of the variant's memory at addr as the out-payload of argument arg, which the table
+ * ignores (mmap's address): as many as are readable. 0, -ESRCH, -ENOMEM, -E2BIG. */
+int call_add_memory(const struct call_ctx *cx, struct call_record *c, unsigned arg, uint64_t addr,
+		    uint64_t len);
+
 /* The native cookie of an in argument with a FIELD_COOKIE (epoll_ctl): 1 and *ret, or 0. */
 int call_in_cookie(const struct call_ctx *cx, const struct native_call *n, uint64_t *ret);
 

@@ -6,11 +6,12 @@ int call_in_cookie(const struct call_ctx *cx, const struct native_call *n, uint6
 {
 	for (unsigned i = 0; i < n->canon->n_args; i++) {
 		const struct arg_spec *s = &n->canon->args[i];
-		const struct struct_spec *t = &struct_specs[s->what];
+		const struct struct_spec *t;
 		struct call_view v;
 
 		if (s->kind != ARG_STRUCT || !(s->dir & DIR_IN) || s->len.kind != LEN_ONE)
 			continue;
+		t = &struct_specs[s->what];
 		for (unsigned k = 0; k < t->n_fields; k++) {
 			const struct field_spec *f = &t->fields[k];
 			uint64_t cookie = 0;

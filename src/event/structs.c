@@ -140,32 +140,31 @@ static bool conv_is_struct(uint8_t conv)
 }
 
 /*
- * Elements of argument i and the native bytes that exist of one. A single struct with a cap is one
- * whose size the program tells (openat2, clone3): what it does not give counts as zero.
+ * Bytes of a single struct that exist when the program tells its size (openat2, getsockopt: a count of
+ * one with a cap). What is over it counts as zero.
  */
+static uint64_t struct_cap(const struct call_view *v, unsigned i)
+{
+	const struct len_source *l = &v->row->args[i].len;
+
+	if (l->kind == LEN_CONST && l->value == 1 && l->cap_arg)
+		return view_count_of(v, l->cap_arg - 1u);
+	return UINT64_MAX;
+}
+
+/* Elements of argument i and the native bytes that exist of each. */
 static int structs_shape(const struct call_view *v, unsigned i, const struct struct_spec *s,
 			 uint64_t *ret_count, size_t *ret_size)
 {
 	const struct len_source *l = &v->row->args[i].len;
 	size_t size = s->size[v->cx->isa];
+	uint64_t cap = struct_cap(v, i);
+	bool single = l->kind == LEN_ONE || (l->kind == LEN_CONST && l->value == 1);
 
 	if (size == 0 || size > STRUCT_SIZE_MAX || s->canon_size > STRUCT_SIZE_MAX)
 		return -EFAULT;
-	*ret_size = size;
-	*ret_count = 1;
-	if (conv_is_struct(v->conv[i]))
-		return 0;
-	if (l->kind == LEN_CONST && l->value == 1 && l->cap_arg) {
-		uint64_t cap = l->cap_arg - 1 == v->lenptr ? v->len_before
-							   : v->scalar[l->cap_arg - 1];
-
-		if (v->at_exit && l->cap_arg - 1 == v->lenptr && v->len_after < cap)
-			cap = v->len_after;
-		if (cap < size)
-			*ret_size = (size_t)cap;
-		return 0;
-	}
-	*ret_count = view_length(v, i);
+	*ret_size = single && cap < size ? (size_t)cap : size;
+	*ret_count = single ? 1 : view_length(v, i);
 	return *ret_count > STRUCT_COUNT_MAX ? -EFAULT : 0;
 }
 

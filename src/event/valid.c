@@ -77,6 +77,9 @@ static bool valid_length(const struct arg_spec *s, bool in, uint64_t len, bool w
 
 static bool valid_direction(const struct arg_spec *s, bool in)
 {
+	/* The bytes behind an address that the call gave: call_add_memory(). */
+	if (s->kind == ARG_IGNORED)
+		return !in;
 	if (s->kind < ARG_PATH)
 		return false;
 	if (in)

@@ -75,7 +75,7 @@ static void view_arg(struct call_view *v, unsigned i, const struct conv *conv)
 	v->conv[i] = conv->kind;
 	switch (conv->kind) {
 	case CONV_CONST: /* canonical as it stands: flags are asm-generic's */
-		v->scalar[i] = kind_is_pointer(s->kind) ? raw != 0 : raw;
+		v->scalar[i] = s->kind == ARG_FLAGS ? raw : scalar_canon(s, v->n->isa, raw);
 		break;
 	case CONV_MS:
 		v->scalar[i] = (int32_t)raw >= 0;
@@ -149,7 +149,7 @@ static bool kind_is_signed(uint8_t kind)
 	return kind == ARG_INT || kind == ARG_LONG || kind == ARG_FD || kind == ARG_PID;
 }
 
-static uint64_t view_count_of(const struct call_view *v, unsigned i)
+uint64_t view_count_of(const struct call_view *v, unsigned i)
 {
 	if (i == (unsigned)v->lenptr)
 		return v->at_exit && v->len_after < v->len_before ? v->len_after : v->len_before;

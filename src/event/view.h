@@ -42,6 +42,10 @@ static inline bool ret_is_error(int64_t ret)
 	return ret < 0 && ret >= -4095;
 }
 
+/* Argument i as a length: its value, 0 when negative; of a length pointer what is behind it, at exit the
+ * smaller of what the program and the kernel put there. */
+uint64_t view_count_of(const struct call_view *v, unsigned i);
+
 /* Length in bytes, or count of elements, of argument i. Bounded by 2^63. */
 uint64_t view_length(const struct call_view *v, unsigned i);
 
