@@ -3,7 +3,7 @@
 #include "cli/check.h"
 
 #include "base/cleanup.h"
-#include "isa/isa.h"
+#include "node/microvm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static const struct isa_desc *other(void)
+static struct microvm other_vm(void)
 {
-	return &isa_descs[isa_native == ISA_X86_64 ? ISA_AARCH64 : ISA_X86_64];
+	enum isa isa = isa_native == ISA_X86_64 ? ISA_AARCH64 : ISA_X86_64;
+
+	return (struct microvm){ .isa = isa, .config = &microvm_configs[isa] };
 }
 
 /* First line of what the command prints on stdout; its exit status must be 0. */
@@ -52,51 +54,46 @@ static int first_line(const char *const *argv, char *buf, size_t max)
 
 static int probe_qemu(char *detail)
 {
-	char name[64], line[128];
-	const char *argv[] = { name, "--version", NULL };
-	int r;
+	struct microvm vm = other_vm();
+	const char *argv[] = { vm.config->qemu, "--version", NULL };
+	char line[128];
+	int r = first_line(argv, line, sizeof(line));
 
-	snprintf(name, sizeof(name), "qemu-system-%s", other()->name);
-	r = first_line(argv, line, sizeof(line));
-	return check_say(detail, r, "%s", r == 0 ? line : name);
-}
-
-/* The same folder as tools/lib/debian.sh uses. */
-static int cache_path(char *buf, size_t max, const char *rest)
-{
-	const char *dir = getenv("CHIRAL_CACHE"), *home = getenv("HOME"), *xdg = getenv("XDG_CACHE_HOME");
-	int n;
-
-	if (dir && *dir)
-		n = snprintf(buf, max, "%s/%s", dir, rest);
-	else if (xdg && *xdg)
-		n = snprintf(buf, max, "%s/chiral/%s", xdg, rest);
-	else if (home)
-		n = snprintf(buf, max, "%s/.cache/chiral/%s", home, rest);
-	else
-		return -ENOENT;
-	return (size_t)n < max ? 0 : -ENAMETOOLONG;
+	if (r)
+		return check_say(detail, r, "%s, of the Debian package %s", vm.config->qemu,
+				 vm.config->package);
+	return check_say(detail, 0, "%s", line);
 }
 
 static int probe_image(char *detail)
 {
 	static const char *const files[] = { "kernel", "modules.cpio", "root.squashfs" };
-	char rest[64], path[PATH_MAX];
+	struct microvm vm = other_vm();
+	cleanup_free char *image = microvm_image(&vm);
+	char path[PATH_MAX];
 	struct stat st;
-	int r;
 
+	if (!image)
+		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		snprintf(rest, sizeof(rest), "microvm-%s/%s", other()->debian, files[i]);
-		r = cache_path(path, sizeof(path), rest);
-		if (r < 0)
-			return r;
+		snprintf(path, sizeof(path), "%s/%s", image, files[i]);
 		if (stat(path, &st) < 0)
 			return check_say(detail, -errno, "%.200s", path);
 		if (!S_ISREG(st.st_mode) || st.st_size == 0)
 			return check_say(detail, 1, "%.200s is empty", path);
 	}
-	*strrchr(path, '/') = 0;
-	return check_say(detail, 0, "%.200s", path);
+	return check_say(detail, 0, "%.200s", image);
+}
+
+static int probe_guest(char *detail)
+{
+	struct microvm vm = other_vm();
+	char *chiral, *init;
+	int r, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	dup2(null, STDERR_FILENO); /* the sentence is ours here */
+	r = microvm_guest_files(&vm, &chiral, &init);
+	return r < 0 ? r : check_say(detail, 0, "%.200s", chiral);
 }
 
 static int probe_keyring(char *detail)
@@ -129,9 +126,11 @@ static int probe_tools(char *detail)
 
 const struct check check_node[] = {
 	{ "qemu", CHECK_SHOULD, "the default second node: a microVM of the other ISA",
-	  "apt install qemu-system-arm (on x86-64) or qemu-system-x86 (on arm64)", probe_qemu },
+	  "install that package with apt", probe_qemu },
 	{ "microvm-image", CHECK_SHOULD, "the microVM's kernel and user land",
 	  "chiral microvm build (about a minute, from Debian packages)", probe_image },
+	{ "microvm-chiral", CHECK_SHOULD, "chiral itself for the microVM's ISA",
+	  "make foreign, in a source tree of chiral", probe_guest },
 	{ "apt-keyring", CHECK_SHOULD, "trust the Debian packages that the image is built from",
 	  "apt install debian-archive-keyring", probe_keyring },
 	{ "image-tools", CHECK_SHOULD, "build the image",

@@ -23,7 +23,7 @@
 
 #define MEMORY_EXTRA ((size_t)512 << 20)
 
-static int gather_registers(pid_t tid, bool stopped, struct stack_input *in)
+static int gather_registers(pid_t tid, bool stopped, struct stack_regs *ret)
 {
 	struct proc_syscall s;
 	struct isa_regs regs;
@@ -33,17 +33,17 @@ static int gather_registers(pid_t tid, bool stopped, struct stack_input *in)
 		r = isa_regs_get(tid, &regs);
 		if (r < 0)
 			return r;
-		in->has_regs = true;
-		in->n_regs = isa_dwarf_regs(&regs, in->regs);
-		in->pc = isa_regs_pc(&regs);
-		in->sp = isa_regs_sp(&regs);
+		ret->all = true;
+		ret->n = isa_dwarf_regs(&regs, ret->value);
+		ret->pc = isa_regs_pc(&regs);
+		ret->sp = isa_regs_sp(&regs);
 		return 0;
 	}
 	r = proc_syscall(tid, &s);
 	if (r < 0)
 		return r;
-	in->pc = s.pc;
-	in->sp = s.sp;
+	ret->pc = s.pc;
+	ret->sp = s.sp;
 	return 0;
 }
 
@@ -214,7 +214,7 @@ int stack_unwind(pid_t tid, bool stopped, struct strv *frames)
 	if (!in)
 		return -ENOMEM;
 	in->tid = tid;
-	r = gather_registers(tid, stopped, in);
+	r = gather_registers(tid, stopped, &in->regs);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/proc/%d/mem", tid);

@@ -17,6 +17,7 @@
 
 /* find_elf has no argument of ours. This process unwinds one stack and ends. */
 static const struct stack_input *input;
+static struct stack_regs regs; /* where unwinding begins: the thread's, then those below a signal */
 
 static Elf *elf_of_memory(const struct stack_module *m)
 {
@@ -82,11 +83,10 @@ static bool memory_read(Dwfl *dwfl, Dwarf_Addr addr, Dwarf_Word *ret, void *arg)
 
 static bool set_registers(Dwfl_Thread *thread, void *arg)
 {
-	bool ok = input->has_regs ? dwfl_thread_state_registers(thread, 0, input->n_regs, input->regs)
-				  : dwfl_thread_state_registers(thread, (int)isa_dwarf_sp, 1,
-								&input->sp);
+	bool ok = regs.all ? dwfl_thread_state_registers(thread, 0, regs.n, regs.value)
+			   : dwfl_thread_state_registers(thread, (int)isa_dwarf_sp, 1, &regs.sp);
 
-	dwfl_thread_state_register_pc(thread, input->pc);
+	dwfl_thread_state_register_pc(thread, regs.pc);
 	return ok;
 }
 
@@ -100,6 +100,7 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {
 struct output {
 	int fd;
 	unsigned n;
+	bool at_signal; /* regs are those that a signal interrupted: go on with them */
 };
 
 static const char *base_name(const char *path)
@@ -134,6 +135,31 @@ static void name_pc(Dwfl *dwfl, Dwarf_Addr look, Dwarf_Addr pc, char *buf, size_
 		snprintf(buf, max, "? (%.200s+0x%llx)", file, (unsigned long long)(pc - start));
 }
 
+/* When the frame is the return of a signal handler which libdwfl cannot unwind: takes the registers that
+ * the kernel saved on the stack. */
+static bool enter_signal_frame(Dwfl_Frame *frame, Dwarf_Addr pc)
+{
+	uint8_t code[ISA_TRAMPOLINE_SIZE];
+	Dwarf_Word sp;
+	uint8_t *saved;
+	size_t n;
+	bool ok;
+
+	if (pread(input->mem_fd, code, sizeof(code), (off_t)pc) != sizeof(code))
+		return false;
+	n = isa_signal_frame_size(code);
+	if (n == 0 || dwfl_frame_reg(frame, isa_dwarf_sp, &sp) != 0)
+		return false;
+	saved = malloc(n);
+	ok = saved && pread(input->mem_fd, saved, n, (off_t)sp) == (ssize_t)n;
+	if (ok) {
+		regs.all = true;
+		regs.n = isa_signal_frame_regs(saved, regs.value, &regs.pc);
+	}
+	free(saved);
+	return ok;
+}
+
 static int put_frame(Dwfl_Frame *frame, void *arg)
 {
 	char name[STACK_FRAME_TEXT_MAX - 32];
@@ -143,11 +169,16 @@ static int put_frame(Dwfl_Frame *frame, void *arg)
 
 	if (out->n == STACK_FRAMES_MAX || !dwfl_frame_pc(frame, &pc, &activation))
 		return DWARF_CB_ABORT;
+	out->at_signal = enter_signal_frame(frame, pc);
 	/* A return address may be the first byte behind a function that never returns. */
-	name_pc(dwfl_thread_dwfl(dwfl_frame_thread(frame)), pc - !activation, pc, name, sizeof(name));
+	if (out->at_signal)
+		snprintf(name, sizeof(name), "<signal handler called>");
+	else
+		name_pc(dwfl_thread_dwfl(dwfl_frame_thread(frame)), pc - !activation, pc, name,
+			sizeof(name));
 	dprintf(out->fd, "#%-2u 0x%016llx %s\n", out->n, (unsigned long long)pc, name);
 	out->n++;
-	return DWARF_CB_OK;
+	return out->at_signal ? DWARF_CB_ABORT : DWARF_CB_OK;
 }
 
 static void report_modules(Dwfl *dwfl)
@@ -165,7 +196,7 @@ static void report_modules(Dwfl *dwfl)
  * were refused) there is still the first frame. */
 static void put_pc_only(struct output *out)
 {
-	dprintf(out->fd, "#0  0x%016llx ?\n", (unsigned long long)input->pc);
+	dprintf(out->fd, "#0  0x%016llx ?\n", (unsigned long long)input->regs.pc);
 	out->n = 1;
 }
 
@@ -176,12 +207,17 @@ void stack_unwind_to(const struct stack_input *in, int out_fd)
 	Dwfl *dwfl;
 
 	input = in;
+	regs = in->regs;
 	elf_version(EV_CURRENT);
 	dwfl = dwfl_begin(&file_callbacks);
 	if (dwfl) {
 		report_modules(dwfl);
-		if (dwfl_attach_state(dwfl, NULL, in->tid, &thread_callbacks, NULL))
-			r = dwfl_getthread_frames(dwfl, in->tid, put_frame, &out);
+		if (dwfl_attach_state(dwfl, NULL, in->tid, &thread_callbacks, NULL)) {
+			do {
+				out.at_signal = false;
+				r = dwfl_getthread_frames(dwfl, in->tid, put_frame, &out);
+			} while (out.at_signal && out.n < STACK_FRAMES_MAX);
+		}
 	}
 	if (out.n == 0)
 		put_pc_only(&out);

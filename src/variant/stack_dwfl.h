@@ -11,6 +11,13 @@
 
 #define STACK_MODULES_MAX 256u
 
+struct stack_regs {
+	bool all;		/* else pc and sp only */
+	uint64_t value[ISA_DWARF_REGS_MAX];
+	unsigned n;
+	uint64_t pc, sp;
+};
+
 /* One ELF file in the variant's memory. */
 struct stack_module {
 	uint64_t start, end;	/* of all its mappings */
@@ -22,10 +29,7 @@ struct stack_module {
 struct stack_input {
 	pid_t tid;
 	int mem_fd;		/* /proc/TID/mem */
-	bool has_regs;		/* else pc and sp only */
-	uint64_t regs[ISA_DWARF_REGS_MAX];
-	unsigned n_regs;
-	uint64_t pc, sp;
+	struct stack_regs regs;
 	struct stack_module module[STACK_MODULES_MAX];
 	unsigned n_modules;
 };

@@ -55,8 +55,8 @@ __attribute__((noipa)) int recurse(int n)
 	return n;
 }
 
-/* Overwrites everything from here to the stack's end, then waits: pause() itself still has its frame,
- * its caller's is gone. */
+/* Overwrites everything from here to the stack's end, then waits: pause() itself still has its frame.
+ * Its caller's return address is gone on x86-64; on arm64 it lies below the array, its caller's is. */
 __attribute__((noipa, no_sanitize("address"))) static void smash(int fill)
 {
 	volatile char here[16];
@@ -255,16 +255,16 @@ static void check_smashed(const char *how)
 {
 	struct strv s cleanup(strv_free) = { 0 };
 	pid_t pid = start(self, how);
-	int r;
+	bool seen = false;
 
 	stop(pid);
 	assert_int_equal(unwind(pid, true, &s), 0);
-	r = frame_of(&s, 0, "smash");
 	/* What is still known is told, what the attacker wrote is not taken for a function. */
-	assert_true(r > 0);
-	assert_int_equal(frame_of(&s, 0, "main"), -1);
-	if (!strcmp(how, "smash"))
-		assert_non_null(strstr(s.v[r + 1], "0x4141414141414141 ? (in no file)"));
+	assert_true(frame_of(&s, 0, "smash") > 0);
+	assert_int_equal(frame_of(&s, 0, "__libc_start_main"), -1);
+	for (size_t i = 0; i < s.n; i++)
+		seen |= strstr(s.v[i], "0x4141414141414141 ? (in no file)") != NULL;
+	assert_int_equal(seen, !strcmp(how, "smash"));
 	end(pid);
 }
 

@@ -17,3 +17,14 @@ unsigned isa_dwarf_regs(const struct isa_regs *regs, uint64_t ret[ISA_DWARF_REGS
 	memcpy(ret, v, sizeof(v));
 	return sizeof(v) / sizeof(v[0]);
 }
+
+size_t isa_signal_frame_size(const uint8_t code[ISA_TRAMPOLINE_SIZE])
+{
+	return 0;
+}
+
+unsigned isa_signal_frame_regs(const uint8_t *frame, uint64_t ret[ISA_DWARF_REGS_MAX],
+			       uint64_t *ret_pc)
+{
+	return 0;
+}
