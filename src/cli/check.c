@@ -66,7 +66,8 @@ static void run_probe(const struct check *c, struct result *ret)
 	if (pid > 0) {
 		struct pollfd p = { .fd = fd[0], .events = POLLIN };
 
-		if (poll(&p, 1, PROBE_TIMEOUT_MS) == 1 && read(fd[0], &res, sizeof(res)) == sizeof(res))
+		if (poll(&p, 1, PROBE_TIMEOUT_MS) == 1 &&
+		    read(fd[0], &res, sizeof(res)) == sizeof(res))
 			*ret = res;
 		kill(pid, SIGKILL);
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -183,11 +184,14 @@ static int check_text(void)
 static void usage(FILE *f)
 {
 	fputs("usage: chiral check [--json]\n\n"
-	      "Tries what chiral needs from this machine and prints what is there, in three grades.\n"
+	      "Tries what chiral needs from this machine and prints what is there, in three "
+	      "grades.\n"
 	      "Nothing is changed; run it as the user who will run chiral.\n\n"
-	      "  --json  one JSON object instead: checks[] of name, grade, ok, purpose, detail, error, "
+	      "  --json  one JSON object instead: checks[] of name, grade, ok, purpose, detail, "
+	      "error, "
 	      "remedy\n\n"
-	      "Exit status: 0 when every must-have is there, 1 when one is missing, 125 on wrong use.\n",
+	      "Exit status: 0 when every must-have is there, 1 when one is missing, 125 on wrong "
+	      "use.\n",
 	      f);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Probes of `chiral check`: each asks the kernel by doing the thing, never by its version. A probe runs
- * in a process of its own (it may install filters, enter namespaces, hang or crash) and ends with it;
- * children of a probe die with it (check_fork()).
+ * Probes of `chiral check`: each asks the kernel by doing the thing, never by its version. A probe
+ * runs in a process of its own (it may install filters, enter namespaces, hang or crash) and ends
+ * with it; children of a probe die with it (check_fork()).
  */
 #ifndef CHIRAL_CLI_CHECK_H
 #define CHIRAL_CLI_CHECK_H
@@ -25,8 +25,8 @@ struct check {
 	enum check_grade grade;
 	const char *purpose;	/* what chiral needs it for */
 	const char *remedy;	/* what to do when it is missing */
-	/* 0 when it is there, -errno when not (a positive value: not, and no errno explains it). detail:
-	 * what was found, one short sentence; may stay "". */
+	/* 0 when it is there, -errno when not (a positive value: not, and no errno explains it).
+	 * detail: what was found, one short sentence; may stay "". */
 	int (*probe)(char detail[CHECK_DETAIL_MAX]);
 };
 
@@ -36,8 +36,8 @@ extern const struct check check_trace[], check_notify[], check_host[], check_nod
 /* fork() whose child dies with the probe. */
 pid_t check_fork(void);
 
-/* Installs, in the calling process, a filter that returns action for getppid(2) and allows the rest. The
- * return value of seccomp(2), or -errno. */
+/* Installs, in the calling process, a filter that returns action for getppid(2) and allows the
+ * rest. The return value of seccomp(2), or -errno. */
 int check_filter_getppid(unsigned action, unsigned flags);
 
 /* Formats into detail and returns r. */

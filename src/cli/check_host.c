@@ -29,7 +29,7 @@
 #define UFFD_USER_MODE_ONLY 1 /* Linux 5.11 */
 #endif
 
-/* ---- cgroup v2 --------------------------------------------------------------------------------- */
+/* ---- cgroup v2 ---- */
 
 static int write_file(const char *dir, const char *name, const char *text)
 {
@@ -107,7 +107,7 @@ static int probe_cgroup(char *detail)
 	return r ? check_say(detail, r, "in %.200s", group) : 0;
 }
 
-/* ---- BPF ---------------------------------------------------------------------------------------- */
+/* ---- BPF ---- */
 
 static int probe_btf(char *detail)
 {
@@ -148,7 +148,7 @@ static int probe_bpf(char *detail)
 	return r < 0 ? check_say(detail, r, "no tracing program") : 0;
 }
 
-/* ---- packets held until the verdict ---------------------------------------------------------------- */
+/* ---- packets held until the verdict ---- */
 
 static int queue_bind(int fd)
 {
@@ -198,7 +198,7 @@ static int probe_nfqueue(char *detail)
 	return fd < 0 ? -errno : queue_bind(fd);
 }
 
-/* ---- others --------------------------------------------------------------------------------------- */
+/* ---- others ---- */
 
 static int probe_uffd(char *detail)
 {
@@ -207,7 +207,8 @@ static int probe_uffd(char *detail)
 
 	if (fd < 0)
 		return -errno;
-	return ioctl(fd, UFFDIO_API, &api) < 0 ? check_say(detail, -errno, "no write protection") : 0;
+	return ioctl(fd, UFFDIO_API, &api) < 0 ? check_say(detail, -errno, "no write protection")
+					       : 0;
 }
 
 static int probe_kvm(char *detail)
@@ -247,23 +248,25 @@ static int probe_counter(char *detail)
 #define NEEDS_ROOT "run chiral as root"
 
 const struct check check_host[] = {
-	{ "cgroup-freeze", CHECK_SHOULD, "--on-divergence freeze keeps the variants as they are (cgroup v2)",
-	  "mount cgroup v2 and " NEEDS_ROOT ", or systemd-run --user --scope -p Delegate=yes chiral ...",
-	  probe_cgroup },
-	{ "counter-trap", CHECK_SHOULD,
-	  "programs that read the time counter directly get the leader's time (PR_SET_TSC)",
-	  "on arm64 a kernel of 6.12 or newer", probe_counter },
-	{ "btf", CHECK_NICE, "capture in the kernel, fast (type information of the kernel)",
-	  "a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's", probe_btf },
-	{ "bpf", CHECK_NICE, "capture in the kernel, fast (CAP_BPF and CAP_PERFMON)",
-	  NEEDS_ROOT ", or setcap cap_bpf,cap_perfmon+ep chiral", probe_bpf },
-	{ "net-namespace", CHECK_NICE, "a follower without any network, a leader with its own",
-	  NEEDS_ROOT, probe_netns },
-	{ "nfqueue", CHECK_NICE, "hold packets until they are verified (level commit)",
-	  NEEDS_ROOT "; modprobe nfnetlink_queue", probe_nfqueue },
-	{ "userfaultfd", CHECK_NICE, "move pages of a running program between nodes",
-	  "sysctl vm.unprivileged_userfaultfd=1 or " NEEDS_ROOT, probe_uffd },
-	{ "kvm", CHECK_NICE, "microVMs of this machine's own ISA at full speed (/dev/kvm)",
-	  "enable virtualisation in the firmware and add the user to the group kvm", probe_kvm },
-	{ 0 },
+	{"cgroup-freeze", CHECK_SHOULD,
+	 "--on-divergence freeze keeps the variants as they are (cgroup v2)",
+	 "mount cgroup v2 and " NEEDS_ROOT
+	 ", or systemd-run --user --scope -p Delegate=yes chiral ...",
+	 probe_cgroup},
+	{"counter-trap", CHECK_SHOULD,
+	 "programs that read the time counter directly get the leader's time (PR_SET_TSC)",
+	 "on arm64 a kernel of 6.12 or newer", probe_counter},
+	{"btf", CHECK_NICE, "capture in the kernel, fast (type information of the kernel)",
+	 "a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's", probe_btf},
+	{"bpf", CHECK_NICE, "capture in the kernel, fast (CAP_BPF and CAP_PERFMON)",
+	 NEEDS_ROOT ", or setcap cap_bpf,cap_perfmon+ep chiral", probe_bpf},
+	{"net-namespace", CHECK_NICE, "a follower without any network, a leader with its own",
+	 NEEDS_ROOT, probe_netns},
+	{"nfqueue", CHECK_NICE, "hold packets until they are verified (level commit)",
+	 NEEDS_ROOT "; modprobe nfnetlink_queue", probe_nfqueue},
+	{"userfaultfd", CHECK_NICE, "move pages of a running program between nodes",
+	 "sysctl vm.unprivileged_userfaultfd=1 or " NEEDS_ROOT, probe_uffd},
+	{"kvm", CHECK_NICE, "microVMs of this machine's own ISA at full speed (/dev/kvm)",
+	 "enable virtualisation in the firmware and add the user to the group kvm", probe_kvm},
+	{0},
 };

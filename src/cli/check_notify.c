@@ -27,12 +27,13 @@
 #define ANSWER 4242
 #define PLACEHOLDER 77 /* a descriptor number that is free in the child */
 
-/* Listener number or -errno, told through shared memory: the child's calls may be waiting for us. */
+/* Listener number or -errno, in shared memory: the child's calls may be waiting for us. */
 struct page {
 	volatile int listener;
 };
 
-static void __attribute__((noreturn)) notified_child(struct page *page, unsigned flags, int expected)
+static void __attribute__((noreturn))
+notified_child(struct page *page, unsigned flags, int expected)
 {
 	long r;
 
@@ -155,18 +156,22 @@ static int probe_sync(char *detail)
 
 	if (r)
 		return r;
-	return ioctl(fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) < 0 ? -errno
-												: 0;
+	return ioctl(fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) < 0
+		       ? -errno
+		       : 0;
 }
 
 const struct check check_notify[] = {
-	{ "notify", CHECK_MUST, "answer a follower's calls with the leader's results (user notification)",
-	  "a kernel of 5.5 or newer; in a container a seccomp profile that has seccomp(2)", probe_notify },
-	{ "notify-addfd", CHECK_MUST, "give a follower descriptors with the leader's numbers (ADDFD)",
-	  "a kernel of 5.14 or newer", probe_addfd },
-	{ "notify-killable", CHECK_MUST, "no call is torn by a signal (WAIT_KILLABLE_RECV)",
-	  "a kernel of 5.19 or newer", probe_killable },
-	{ "notify-sync", CHECK_NICE, "shorter hand-over between follower and monitor (SYNC_WAKE_UP)",
-	  "a kernel of 6.6 or newer", probe_sync },
-	{ 0 },
+	{"notify", CHECK_MUST,
+	 "answer a follower's calls with the leader's results (user notification)",
+	 "a kernel of 5.5 or newer; in a container a seccomp profile that has seccomp(2)",
+	 probe_notify},
+	{"notify-addfd", CHECK_MUST,
+	 "give a follower descriptors with the leader's numbers (ADDFD)",
+	 "a kernel of 5.14 or newer", probe_addfd},
+	{"notify-killable", CHECK_MUST, "no call is torn by a signal (WAIT_KILLABLE_RECV)",
+	 "a kernel of 5.19 or newer", probe_killable},
+	{"notify-sync", CHECK_NICE, "shorter hand-over between follower and monitor (SYNC_WAKE_UP)",
+	 "a kernel of 6.6 or newer", probe_sync},
+	{0},
 };

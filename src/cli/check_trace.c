@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 
 #define OPTIONS                                                                                    \
-	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |    \
+	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |   \
 	 PTRACE_O_TRACEVFORK | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL)
 #define INJECTED 424242 /* a result that no getppid() has */
 
@@ -203,14 +203,15 @@ static int probe_pidfd_getfd(char *detail)
 static int probe_yama(char *detail)
 {
 	cleanup_fclose FILE *f = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
-	int value;
+	int value, r;
 
 	if (!f)
-		return check_say(detail, errno == ENOENT ? 0 : -errno, "yama is not in this kernel");
+		return check_say(detail, errno == ENOENT ? 0 : -errno,
+				 "yama is not in this kernel");
 	if (fscanf(f, "%d", &value) != 1)
 		return 1;
-	return check_say(detail, value <= 1 ? 0 : value == 2 && probe_seize(detail) == 0 ? 0 : -EPERM,
-			 "ptrace_scope is %d", value);
+	r = value <= 1 || (value == 2 && probe_seize(detail) == 0) ? 0 : -EPERM;
+	return check_say(detail, r, "ptrace_scope is %d", value);
 }
 
 static int probe_proc(char *detail)
@@ -253,28 +254,31 @@ static int probe_close_range(char *detail)
 }
 
 #define ALLOW_PTRACE                                                                               \
-	"allow ptrace: sysctl kernel.yama.ptrace_scope=1 on the host; in a container --cap-add "    \
+	"allow ptrace: sysctl kernel.yama.ptrace_scope=1 on the host; in a container --cap-add "   \
 	"SYS_PTRACE and a seccomp profile that has it"
 
 const struct check check_trace[] = {
-	{ "ptrace", CHECK_MUST, "watch the program and stop it with its monitor (PTRACE_SEIZE, EXITKILL)",
-	  ALLOW_PTRACE, probe_seize },
-	{ "ptrace-scope", CHECK_MUST, "trace children (yama)",
-	  "sysctl kernel.yama.ptrace_scope=1 (3 forbids tracing until the next boot)", probe_yama },
-	{ "seccomp-trace", CHECK_MUST, "stop at the calls that count and at no others (SECCOMP_RET_TRACE)",
-	  "a kernel with CONFIG_SECCOMP_FILTER; in a container a seccomp profile that has seccomp(2)",
-	  probe_seccomp_trace },
-	{ "syscall-info", CHECK_MUST, "read a call without guessing (PTRACE_GET_SYSCALL_INFO)",
-	  "a kernel of 5.3 or newer", probe_syscall_info },
-	{ "skip-call", CHECK_MUST, "give a call the leader's result instead of executing it",
-	  "a kernel that lets tracers change call numbers", probe_skip },
-	{ "process-vm", CHECK_MUST, "read and write the program's memory (process_vm_readv, writev)",
-	  ALLOW_PTRACE, probe_process_vm },
-	{ "pidfd-getfd", CHECK_MUST, "take a descriptor out of the program (pidfd_getfd)",
-	  "a kernel of 5.6 or newer; " ALLOW_PTRACE, probe_pidfd_getfd },
-	{ "proc", CHECK_MUST, "see the program's memory map and state (/proc)",
-	  "mount /proc without hidepid", probe_proc },
-	{ "close-range", CHECK_MUST, "start the program with no descriptor of the monitor",
-	  "a kernel of 5.9 or newer", probe_close_range },
-	{ 0 },
+	{"ptrace", CHECK_MUST,
+	 "watch the program and stop it with its monitor (PTRACE_SEIZE, EXITKILL)", ALLOW_PTRACE,
+	 probe_seize},
+	{"ptrace-scope", CHECK_MUST, "trace children (yama)",
+	 "sysctl kernel.yama.ptrace_scope=1 (3 forbids tracing until the next boot)", probe_yama},
+	{"seccomp-trace", CHECK_MUST,
+	 "stop at the calls that count and at no others (SECCOMP_RET_TRACE)",
+	 "a kernel with CONFIG_SECCOMP_FILTER; in a container a seccomp profile that has "
+	 "seccomp(2)",
+	 probe_seccomp_trace},
+	{"syscall-info", CHECK_MUST, "read a call without guessing (PTRACE_GET_SYSCALL_INFO)",
+	 "a kernel of 5.3 or newer", probe_syscall_info},
+	{"skip-call", CHECK_MUST, "give a call the leader's result instead of executing it",
+	 "a kernel that lets tracers change call numbers", probe_skip},
+	{"process-vm", CHECK_MUST, "read and write the program's memory (process_vm_readv, writev)",
+	 ALLOW_PTRACE, probe_process_vm},
+	{"pidfd-getfd", CHECK_MUST, "take a descriptor out of the program (pidfd_getfd)",
+	 "a kernel of 5.6 or newer; " ALLOW_PTRACE, probe_pidfd_getfd},
+	{"proc", CHECK_MUST, "see the program's memory map and state (/proc)",
+	 "mount /proc without hidepid", probe_proc},
+	{"close-range", CHECK_MUST, "start the program with no descriptor of the monitor",
+	 "a kernel of 5.9 or newer", probe_close_range},
+	{0},
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last calls of one stream, kept for the alarm. Adding is on the hot path (a copy of the scalars
- * and of the first bytes of each payload, no allocation); printing happens once, at an alarm.
+ * The last calls of one stream, kept for the alarm. Adding is on the hot path (a copy of the
+ * scalars and of the first bytes of each payload, no allocation); printing happens once, at an
+ * alarm.
  *
  * A history is about 10 KiB; zero-initialised is empty. Not thread-safe.
  */
@@ -41,8 +42,8 @@ void history_complete(struct history *h, const struct call_record *c);
 /* How many calls history_print() can print: 0 to HISTORY_CALLS. */
 unsigned history_count(const struct history *h);
 
-/* Call i, 0 the oldest: as call_print() does, owned by the caller; NULL when out of memory or i is too
- * large. Buffers show their first bytes only. */
+/* Call i, 0 the oldest: as call_print() does, owned by the caller; NULL when out of memory or i is
+ * too large. Buffers show their first bytes only. */
 char *history_print(const struct history *h, unsigned i, uint64_t *ret_position);
 
 #endif

@@ -104,8 +104,8 @@ void report_set_did(struct report *r, enum report_side side, const char *fmt, ..
 	set_text(&r->variant[side].did, text);
 }
 
-void report_set_bytes(struct report *r, enum report_side side, uint64_t offset, const uint8_t *bytes,
-		      size_t n)
+void report_set_bytes(struct report *r, enum report_side side, uint64_t offset,
+		      const uint8_t *bytes, size_t n)
 {
 	struct report_variant *v = &r->variant[side];
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An alarm: everything that is known about a difference between the variants. doc/alarms.md says what
- * each rule and each member means to a reader.
+ * An alarm: everything that is known about a difference between the variants. doc/alarms.md says
+ * what each rule and each member means to a reader.
  *
  * A monitor fills what it knows (its half), the hub merges the halves and prints. All strings are
- * copies, cut to REPORT_TEXT_MAX; whoever fills a report need not check anything: an alarm that lacks
- * a part (out of memory) is better than none. Texts may hold bytes that an attacker chose, and are
- * escaped when printed.
+ * copies, cut to REPORT_TEXT_MAX; whoever fills a report need not check anything: an alarm that
+ * lacks a part (out of memory) is better than none. Texts may hold bytes that an attacker chose,
+ * and are escaped when printed.
  */
 #ifndef CHIRAL_MATCH_REPORT_H
 #define CHIRAL_MATCH_REPORT_H
@@ -55,10 +55,10 @@ enum report_priority {
 	  "the variants passed different bytes to the same call")                                  \
 	X(DIVERGENCE_OUTCOME, "divergence.outcome", CRITICAL,                                      \
 	  "the follower cannot take the outcome that the leader's call had")                       \
-	X(DIVERGENCE_SIGNAL, "divergence.signal", CRITICAL,                                        \
-	  "the variants got different signals")                                                    \
+	X(DIVERGENCE_SIGNAL, "divergence.signal", CRITICAL, "the variants got different signals")  \
 	X(DIVERGENCE_EXIT, "divergence.exit", CRITICAL, "the variants ended differently")          \
-	X(CRASH_ONE_VARIANT, "crash.one_variant", CRITICAL, "one variant crashed, the other did not") \
+	X(CRASH_ONE_VARIANT, "crash.one_variant", CRITICAL,                                        \
+	  "one variant crashed, the other did not")                                                \
 	X(LATE_VARIANT, "late.variant", ERROR, "a variant did not reach the other's call in time") \
 	X(LOST_PEER, "lost.peer", ERROR, "a node of the session was lost")
 
@@ -130,14 +130,14 @@ void report_set_call_text(struct report *r, enum report_side side, const char *t
 void report_set_did(struct report *r, enum report_side side, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /*
- * What call_equal() found between the two records, which are printed too; a payload's bytes around the
- * difference are kept. Sets the rule to divergence.call, .argument or .payload.
+ * What call_equal() found between the two records, which are printed too; a payload's bytes around
+ * the difference are kept. Sets the rule to divergence.call, .argument or .payload.
  */
 void report_set_mismatch(struct report *r, const struct call_mismatch *m,
 			 const struct call_record *leader, const struct call_record *follower);
 /* Up to REPORT_BYTES_MAX bytes of a payload, of which the first is at offset. */
-void report_set_bytes(struct report *r, enum report_side side, uint64_t offset, const uint8_t *bytes,
-		      size_t n);
+void report_set_bytes(struct report *r, enum report_side side, uint64_t offset,
+		      const uint8_t *bytes, size_t n);
 /* One more of the last calls, oldest first; those over REPORT_CALLS_MAX are dropped. */
 void report_add_call(struct report *r, enum report_side side, uint64_t position, const char *text);
 void report_set_history(struct report *r, enum report_side side, const struct history *h);
@@ -148,8 +148,8 @@ void report_set_stack(struct report *r, enum report_side side, const struct strv
 /* Fills what into lacks from the other half. */
 void report_merge(struct report *into, const struct report *from);
 
-/* Wire form, bounded by REPORT_ENCODED_MAX. Decoding is safe on hostile bytes: 0, -EPROTO, -ENOMEM; on
- * failure *ret is untouched. The caller checks reader_done() when the report is all there is. */
+/* Wire form, bounded by REPORT_ENCODED_MAX. Decoding is safe on hostile bytes: 0, -EPROTO, -ENOMEM;
+ * on failure *ret is untouched. The caller checks reader_done() when the report is all there is. */
 #define REPORT_ENCODED_MAX (512u << 10)
 void report_encode(struct writer *w, const struct report *r);
 int report_decode(struct reader *r, struct report *ret);

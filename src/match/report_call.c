@@ -34,8 +34,8 @@ struct bytes {
 	size_t n;
 };
 
-/* What the mismatch's offset counts in. Nothing for a digest, nor for a message: there it counts in one
- * of its parts. */
+/* What the mismatch's offset counts in. Nothing for a digest, nor for a message: there it counts in
+ * one of its parts. */
 static struct bytes bytes_of(const struct call_record *c, int arg)
 {
 	for (int i = 0; i < c->n_in; i++) {
@@ -62,7 +62,8 @@ static void set_excerpts(struct report *r, const struct call_mismatch *m,
 		report_set_bytes(r, SIDE_FOLLOWER, from, f.p + from, f.n - from);
 }
 
-/* The follower has no outputs yet, so that the leader's would only stand in the way of a comparison. */
+/* The follower has no outputs yet, so that the leader's would only stand in the way of a
+ * comparison. */
 static void set_leader_call(struct report *r, const struct call_record *leader)
 {
 	struct call_record c = *leader;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One line of JSON in Falco's form, so that what reads Falco's alarms reads ours: the members of
- * output_fields are flat and carry the prefix "chiral.". doc/alarms.md lists them. A member is absent
- * when nothing is known; readers must ignore members that they do not understand.
+ * output_fields are flat and carry the prefix "chiral.". doc/alarms.md lists them. A member is
+ * absent when nothing is known; readers must ignore members that they do not understand.
  */
 #include "match/report.h"
 

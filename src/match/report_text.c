@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The alarm for people. Texts are shown with every byte outside printable ASCII escaped: a variant that
- * was taken over could otherwise send control sequences to the terminal of whoever reads its alarm.
+ * The alarm for people. Texts are shown with every byte outside printable ASCII escaped: a variant
+ * that was taken over could otherwise send control sequences to the terminal of whoever reads its
+ * alarm.
  */
 #include "match/report.h"
 
@@ -60,7 +61,8 @@ void report_print_headline(FILE *f, const struct report *r)
 		report_escape(line, sizeof(line), r->program);
 		fprintf(f, " (%s", line);
 		if (r->tid)
-			fprintf(f, ", thread %u, call %llu", r->tid, (unsigned long long)r->position);
+			fprintf(f, ", thread %u, call %llu", r->tid,
+				(unsigned long long)r->position);
 		fputc(')', f);
 	}
 }
@@ -95,8 +97,8 @@ static void print_place(FILE *f, const struct report *r)
 }
 
 /*
- * Both calls under one another, moved to the left when they first differ beyond the width, and a caret
- * under that column.
+ * Both calls under one another, moved to the left when they first differ beyond the width, and a
+ * caret under that column.
  */
 static void print_calls(FILE *f, const struct report *r, const struct style *s)
 {
@@ -116,11 +118,11 @@ static void print_calls(FILE *f, const struct report *r, const struct style *s)
 		skip = at - WIDTH / 2;
 	fputs("\ncalls\n", f);
 	for (int i = 0; i < _SIDE_MAX; i++)
-		fprintf(f, "  %-9s %s%.*s%s\n", side_names[i], skip ? "..." : "", WIDTH, text[i] + skip,
-			strlen(text[i] + skip) > WIDTH ? "..." : "");
+		fprintf(f, "  %-9s %s%.*s%s\n", side_names[i], skip ? "..." : "", WIDTH,
+			text[i] + skip, strlen(text[i] + skip) > WIDTH ? "..." : "");
 	if (both && at != SIZE_MAX)
-		fprintf(f, "  %9s %s%*s%s^%s\n", "", skip ? "   " : "", (int)(at - skip), "", s->alarm,
-			s->off);
+		fprintf(f, "  %9s %s%*s%s^%s\n", "", skip ? "   " : "", (int)(at - skip), "",
+			s->alarm, s->off);
 }
 
 static bool byte_differs(const struct report *r, unsigned i)

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Copies text with bytes outside printable ASCII as \xNN; cut with "..." when it does not fit into max
- * bytes (NUL included, at least 4). */
+/* Copies text with bytes outside printable ASCII as \xNN; cut with "..." when it does not fit into
+ * max bytes (NUL included, at least 4). */
 void report_escape(char *buf, size_t max, const char *text);
 
 /* "2026-01-31T23:59:59.123456789Z"; buf of at least 31 bytes. */

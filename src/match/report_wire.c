@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The wire form of a report. The other half of an alarm comes from a node whose variant may have been
- * taken over, so every number is checked against its range and every length against its bound; what a
- * text says is not trusted either, see report_text.c.
+ * The wire form of a report. The other half of an alarm comes from a node whose variant may have
+ * been taken over, so every number is checked against its range and every length against its bound;
+ * what a text says is not trusted either, see report_text.c.
  */
 #include "match/report.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Theory of operation. Only the tracer may read the registers, and only a process that may trace the
- * variant (with yama: its ancestor) may open its memory and files; the parser of attacker-made data
- * should be neither. So this process gathers registers, descriptors and the list of modules, a forked
- * one unwinds with them in a sandbox and sends lines through a pipe, and whatever happens to it, the
- * lines that came until the deadline are the stack.
+ * Theory of operation. Only the tracer may read the registers, and only a process that may trace
+ * the variant (with yama: its ancestor) may open its memory and files; the parser of attacker-made
+ * data should be neither. So this process gathers registers, descriptors and the list of modules, a
+ * forked one unwinds with them in a sandbox and sends lines through a pipe, and whatever happens to
+ * it, the lines that came until the deadline are the stack.
  */
 #include "variant/stack.h"
 
@@ -52,8 +52,9 @@ static bool same_file(const struct proc_map *a, const struct proc_map *b)
 	return a->inode == b->inode && !strcmp(a->path, b->path);
 }
 
-/* Neighbouring mappings of one file with growing offsets are one loaded object; memory of the object
- * that is not of the file (.bss) may lie between them. Returns the index behind its last mapping. */
+/* Neighbouring mappings of one file with growing offsets are one loaded object; memory of the
+ * object that is not of the file (.bss) may lie between them. Returns the index behind its last
+ * mapping. */
 static size_t module_end(const struct proc_maps *maps, size_t first, bool *ret_code)
 {
 	size_t end = first + 1, last = first;

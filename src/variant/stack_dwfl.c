@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libdwfl asks for a thread's registers and memory and for its ELF files through callbacks; ours answer
- * from what the parent left: descriptors and numbers. find_debuginfo never finds anything, so that
- * neither separate debug files nor debuginfod are looked for; names come from .symtab, .dynsym and
- * .gnu_debugdata of the file itself.
+ * libdwfl asks for a thread's registers and memory and for its ELF files through callbacks; ours
+ * answer from what the parent left: descriptors and numbers. find_debuginfo never finds anything,
+ * so that neither separate debug files nor debuginfod are looked for; names come from .symtab,
+ * .dynsym and .gnu_debugdata of the file itself.
  */
 #include "variant/stack_dwfl.h"
 
@@ -135,8 +135,8 @@ static void name_pc(Dwfl *dwfl, Dwarf_Addr look, Dwarf_Addr pc, char *buf, size_
 		snprintf(buf, max, "? (%.200s+0x%llx)", file, (unsigned long long)(pc - start));
 }
 
-/* When the frame is the return of a signal handler which libdwfl cannot unwind: takes the registers that
- * the kernel saved on the stack. */
+/* When the frame is the return of a signal handler which libdwfl cannot unwind: takes the registers
+ * that the kernel saved on the stack. */
 static bool enter_signal_frame(Dwfl_Frame *frame, Dwarf_Addr pc)
 {
 	uint8_t code[ISA_TRAMPOLINE_SIZE];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The other half of an alarm, as a node sends it: refused or understood to the byte, and harmless to
- * the terminal and to readers of JSON whatever it says. */
+/* The other half of an alarm, as a node sends it: refused or understood to the byte, and harmless
+ * to the terminal and to readers of JSON whatever it says. */
 #include "fuzz.h"
 
 #include "match/report.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * chiral check believes the kernel: the same machine, with one call refused by a filter, lacks what
- * that call gives, and only that. What is there natively depends on the machine, so that each case is
- * compared with the run without a filter.
+ * that call gives, and only that. What is there natively depends on the machine, so that each case
+ * is compared with the run without a filter.
  */
 #include "unit.h"
 
@@ -120,7 +120,8 @@ static void test_json(void **state)
 	cleanup_free char *lacking = NULL;
 
 	assert_int_equal(status, text_status);
-	assert_non_null(strstr(json, "{\"checks\":[{\"name\":\"ptrace\",\"grade\":\"must\",\"ok\":"));
+	assert_non_null(
+		strstr(json, "{\"checks\":[{\"name\":\"ptrace\",\"grade\":\"must\",\"ok\":"));
 	assert_non_null(strstr(json, status ? "],\"ok\":false}\n" : "],\"ok\":true}\n"));
 	lacking = run(SYS_ptrace, EPERM, (char *)"--json", &status);
 	assert_int_equal(status, 1);

@@ -27,7 +27,8 @@ static void make_write(struct call_record *c, int fd, const void *data, uint32_t
 	add_payload(c, true, 1, PAYLOAD_BYTES, data, n);
 }
 
-static void assert_printed(const struct history *h, unsigned i, uint64_t position, const char *expected)
+static void assert_printed(const struct history *h, unsigned i, uint64_t position,
+			   const char *expected)
 {
 	uint64_t at;
 	cleanup_free char *text = history_print(h, i, &at);
@@ -96,7 +97,8 @@ static void test_long(void **state)
 	memset(path, 'p', sizeof(path) - 1);
 	make_write(&c, 1, big, sizeof(big));
 	history_add(&h, &c, 0);
-	snprintf(expected, sizeof(expected), "write(1, \"%.*s\"..., 4096) = ?", CALL_PRINT_LIMIT, big);
+	snprintf(expected, sizeof(expected), "write(1, \"%.*s\"..., 4096) = ?", CALL_PRINT_LIMIT,
+		 big);
 	assert_printed(&h, 0, 0, expected);
 
 	call_record_reset(&c);

@@ -19,9 +19,14 @@ static void fill(struct report *r)
 	r->tid = 3;
 	r->position = 1203;
 	r->has_mismatch = true;
-	r->mismatch = (struct call_mismatch){ .arg = 1, .payload = true, .exact = true, .offset = 17,
-		.leader_value = 0x41, .follower_value = 0x42,
-		.text = "argument 2 (buf) differs at byte 17: 0x41 / 0x42" };
+	r->mismatch =
+		(struct call_mismatch){.arg = 1,
+				       .payload = true,
+				       .exact = true,
+				       .offset = 17,
+				       .leader_value = 0x41,
+				       .follower_value = 0x42,
+				       .text = "argument 2 (buf) differs at byte 17: 0x41 / 0x42"};
 	report_set_program(r, "/usr/sbin/lighttpd");
 	report_set_node(r, SIDE_LEADER, "microvm:arm64", ISA_AARCH64);
 	report_set_node(r, SIDE_FOLLOWER, "local", ISA_X86_64);
@@ -258,7 +263,8 @@ static void test_text(void **state)
 
 	fill(&r);
 	text = printed(&r, false);
-	assert_int_equal(strncmp(text, "ALARM divergence.payload (Critical): the variants passed", 55), 0);
+	assert_int_equal(
+		strncmp(text, "ALARM divergence.payload (Critical): the variants passed", 55), 0);
 	assert_true(count_lines(text) <= 90);
 	assert_non_null(strstr(text, "2026-09-21T14:13:20.000000007Z"));
 	assert_non_null(strstr(text, "abababababababababababababababab"));
@@ -350,7 +356,8 @@ static void test_json(void **state)
 	static const char *const expected[] = {
 		"{\"time\":\"2026-09-21T14:13:20.000000007Z\",\"rule\":\"divergence.payload\","
 		"\"priority\":\"Critical\",",
-		"\"output\":\"the variants passed different bytes to the same call: write: argument 2 (buf)",
+		"\"output\":\"the variants passed different bytes to the same call: write: "
+		"argument 2 (buf)",
 		"\"output_fields\":{\"chiral.session\":\"abababababababababababababababab\"",
 		"\"chiral.action\":\"kill\"",
 		"\"chiral.thread\":3,\"chiral.position\":1203",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stacks of live processes: healthy, smashed, endless, and of a program whose ELF file lies. With an
- * argument this program is the one that is looked at.
+ * Stacks of live processes: healthy, smashed, endless, and of a program whose ELF file lies. With
+ * an argument this program is the one that is looked at.
  */
 #include "unit.h"
 
@@ -20,7 +20,7 @@
 
 #define KEEP_FRAME __asm__ volatile("" ::: "memory") /* no tail call */
 
-/* ---- what is looked at ------------------------------------------------------------------------- */
+/* ---- what is looked at ---- */
 
 void inner_wait(void);
 void middle_step(void);
@@ -55,8 +55,9 @@ __attribute__((noipa)) int recurse(int n)
 	return n;
 }
 
-/* Overwrites everything from here to the stack's end, then waits: pause() itself still has its frame.
- * Its caller's return address is gone on x86-64; on arm64 it lies below the array, its caller's is. */
+/* Overwrites everything from here to the stack's end, then waits: pause() itself still has its
+ * frame. Its caller's return address is gone on x86-64; on arm64 it lies below the array, its
+ * caller's is. */
 __attribute__((noipa, no_sanitize("address"))) static void smash(int fill)
 {
 	volatile char here[16];
@@ -98,7 +99,7 @@ static void be(const char *what)
 	outer_start();
 }
 
-/* ---- helpers ----------------------------------------------------------------------------------- */
+/* ---- helpers ---- */
 
 static char *self;
 
@@ -183,7 +184,7 @@ static void assert_nested(const struct strv *s)
 	assert_non_null(strstr(s->v[inner], strrchr(self, '/') + 1));
 }
 
-/* ---- tests ------------------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void test_nested(void **state)
 {
@@ -287,7 +288,8 @@ static size_t read_self(uint8_t **ret)
 }
 
 /* e_shoff: what the kernel loads ends before the section headers; symbols and debug information are
- * between the two, so that the last 40 % of the file can say anything and the program still runs. */
+ * between the two, so that the last 40 % of the file can say anything and the program still runs.
+ */
 static void test_lying_file(void **state)
 {
 	char path[] = "/tmp/test_stack.XXXXXX";
@@ -306,7 +308,8 @@ static void test_lying_file(void **state)
 
 		memcpy(copy, image, n);
 		for (int k = 0; k < 1 << round; k++)
-			copy[n - 1 - (size_t)rand() % (round & 1 ? n * 4 / 10 : 64 * 38)] = (uint8_t)rand();
+			copy[n - 1 - (size_t)rand() % (round & 1 ? n * 4 / 10 : 64 * 38)] =
+				(uint8_t)rand();
 		unlink(path);
 		out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
 		assert_int_equal(write(out, copy, n), n);
