@@ -30,8 +30,8 @@
  *
  * 0 when there is at least one frame, also when the stack is corrupt or time was up (a last line
  * says so); else -ESRCH (no such thread), -EBUSY (not stopped and running), -EPERM, -ENOMEM, ...
- * Takes 1 to 15 ms (emulated CPUs: up to 140), never more than STACK_DEADLINE_MS. Forks; waits for its own
- * child only.
+ * Takes 1 to 15 ms (emulated CPUs: up to 140), never more than STACK_DEADLINE_MS. Forks; waits
+ * for its own child only.
  */
 int stack_unwind(pid_t tid, bool stopped, struct strv *frames);
 
