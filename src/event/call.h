@@ -62,7 +62,7 @@ const struct payload *call_out_of(const struct call_record *c, unsigned arg);
 
 static inline const uint8_t *payload_data(const struct call_record *c, const struct payload *p)
 {
-	return c->bytes.data + p->off;
+	return c->bytes.data ? c->bytes.data + p->off : (const uint8_t *)"";
 }
 
 /* A native call as the registers show it. */

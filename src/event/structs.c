@@ -125,11 +125,11 @@ static bool struct_has_out_fields(const struct struct_spec *s)
 	return false;
 }
 
-/* Fields of an out struct that are left as the variant has them: the native bytes are needed. */
+/* Addresses in an out struct are left as the variant has them; padding is cleared, as kernels do. */
 static bool struct_keeps_bytes(const struct struct_spec *s)
 {
 	for (unsigned i = 0; i < s->n_fields; i++)
-		if (s->fields[i].kind == FIELD_PTR || s->fields[i].kind == FIELD_IGNORED)
+		if (s->fields[i].kind == FIELD_PTR)
 			return true;
 	return false;
 }

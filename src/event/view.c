@@ -183,6 +183,8 @@ uint64_t view_length(const struct call_view *v, unsigned i)
 		if (n > cap)
 			n = cap;
 	}
+	if (v->row->args[i].kind == ARG_SOCKADDR && v->at_exit && n > SOCKADDR_MAX)
+		n = SOCKADDR_MAX; /* however much room there was, no address is longer */
 	return n > INT64_MAX / 65536u ? INT64_MAX : n * l->scale;
 }
 

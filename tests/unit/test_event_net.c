@@ -103,6 +103,18 @@ PAIR_TEST(short_address_buffers_are_not_passed)
 	assert_int_equal(assert_differ(l, f).arg, 2);
 }
 
+PAIR_TEST(no_address_is_longer_than_the_longest)
+{
+	poke32(l, 60, 1000);
+	poke32(f, 60, 1000);
+	enter(l, "getsockname", 4, at(l, 64), at(l, 60));
+	enter(f, "getsockname", 4, at(f, 64), at(f, 60));
+	memset(l->bytes + 64, 0x11, 128);
+	poke32(l, 60, 900); /* no kernel says so */
+	assert_int_equal(replay(l, f, 0), 0);
+	assert_int_equal(f->writes, 128 + 4);
+}
+
 PAIR_TEST(an_address_over_the_followers_room_is_refused)
 {
 	struct call_record c = { 0 };
@@ -329,6 +341,7 @@ int main(void)
 		cmocka_unit_test(accept_gives_the_address_whole),
 		cmocka_unit_test(accept_without_an_address_ignores_the_length),
 		cmocka_unit_test(short_address_buffers_are_not_passed),
+		cmocka_unit_test(no_address_is_longer_than_the_longest),
 		cmocka_unit_test(an_address_over_the_followers_room_is_refused),
 		cmocka_unit_test(getsockopt_is_cut_to_the_shorter_length),
 		cmocka_unit_test(sendmsg_ignores_padding),
