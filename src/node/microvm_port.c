@@ -8,6 +8,7 @@
 #include "node/port_sync.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -52,6 +53,9 @@ static int port_connect(const struct microvm *vm, int port)
 		return -ENOMEM;
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
 	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
+		return -errno;
+	/* Bytes of the session before may be all there is: reading must not wait for more. */
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
 	return take_fd(&fd);
 }
