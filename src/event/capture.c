@@ -84,13 +84,12 @@ static int capture_iovec(const struct call_view *v, unsigned i, struct sink *to)
 {
 	struct iov iov = { v->cx->mem, v->raw[i], view_length(v, i) };
 	uint64_t total;
-	int r = iov_total(&iov, &total);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (v->row->args[i].dir & DIR_IN)
 		return iov_gather(&iov, UINT64_MAX, to);
-	return sink_bytes(to, &total, sizeof(total));
+	r = iov_total(&iov, &total);
+	return r < 0 ? r : sink_bytes(to, &total, sizeof(total));
 }
 
 static int capture_sockaddr(const struct call_view *v, unsigned i, struct sink *to)

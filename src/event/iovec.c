@@ -5,32 +5,47 @@
 
 #include <errno.h>
 
-/* Elements read at once: most arrays are shorter. */
-#define IOV_BATCH 64u
+/* What to do with some elements, together total bytes; 0 to go on. */
+typedef int iov_visit(void *state, const struct mem_range *ranges, size_t n, uint64_t total);
 
-/* What to do with one element, cut to the bytes left; 0 to go on. */
-typedef int iov_visit(void *state, uint64_t base, uint64_t len);
+/* Cuts ranges to max bytes in all and drops empty ones. */
+static int iov_cut(struct mem_range *ranges, size_t n, uint64_t max, size_t *ret_n, uint64_t *ret_total)
+{
+	uint64_t total = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n && total < max; i++) {
+		struct mem_range r = ranges[i];
+
+		if (r.len > INT64_MAX)
+			return -EFAULT;
+		if (r.len > max - total)
+			r.len = max - total;
+		if (r.len)
+			ranges[kept++] = r;
+		total += r.len;
+	}
+	*ret_n = kept;
+	*ret_total = total;
+	return 0;
+}
 
 static int iov_walk(const struct iov *v, uint64_t max, iov_visit *visit, void *state)
 {
-	struct native_iovec batch[IOV_BATCH];
-	uint64_t done = 0;
+	struct mem_range batch[MEM_RANGES_MAX];
+	uint64_t done = 0, total = 0;
 
 	if (v->count > IOV_COUNT_MAX)
 		return -EFAULT;
-	while (done < v->count && max) {
-		uint64_t n = v->count - done < IOV_BATCH ? v->count - done : IOV_BATCH;
-		int r = mem_get(v->mem, v->addr + done * sizeof(*batch), batch,
-				n * sizeof(*batch), NULL);
+	for (; done < v->count && max; max -= total) {
+		size_t n = v->count - done < MEM_RANGES_MAX ? v->count - done : MEM_RANGES_MAX, kept;
+		int r = mem_get(v->mem, v->addr + done * sizeof(*batch), batch, n * sizeof(*batch),
+				NULL);
 
-		for (uint64_t i = 0; i < n && r == 0 && max; i++) {
-			uint64_t len = batch[i].len < max ? batch[i].len : max;
-
-			if (batch[i].len > INT64_MAX)
-				return -EFAULT;
-			r = len ? visit(state, batch[i].base, len) : 0;
-			max -= len;
-		}
+		if (r == 0)
+			r = iov_cut(batch, n, max, &kept, &total);
+		if (r == 0)
+			r = visit(state, batch, kept, total);
 		if (r < 0)
 			return r;
 		done += n;
@@ -38,9 +53,9 @@ static int iov_walk(const struct iov *v, uint64_t max, iov_visit *visit, void *s
 	return 0;
 }
 
-static int visit_total(void *state, uint64_t base, uint64_t len)
+static int visit_total(void *state, const struct mem_range *ranges, size_t n, uint64_t total)
 {
-	*(uint64_t *)state += len;
+	*(uint64_t *)state += total;
 	return 0;
 }
 
@@ -59,11 +74,17 @@ struct gather {
 	struct sink *to;
 };
 
-static int visit_gather(void *state, uint64_t base, uint64_t len)
+static int visit_gather(void *state, const struct mem_range *ranges, size_t n, uint64_t total)
 {
 	struct gather *g = state;
+	int r = 0;
 
-	return sink_mem(g->to, g->mem, base, len);
+	if (sink_ranges(g->to, g->mem, ranges, n, total))
+		return 0;
+	/* One by one: what can be read of a range that ends somewhere is taken. */
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = sink_mem(g->to, g->mem, ranges[i].addr, ranges[i].len);
+	return r;
 }
 
 int iov_gather(const struct iov *v, uint64_t max, struct sink *to)
@@ -79,13 +100,16 @@ struct scatter {
 	size_t left;
 };
 
-static int visit_scatter(void *state, uint64_t base, uint64_t len)
+static int visit_scatter(void *state, const struct mem_range *ranges, size_t n, uint64_t total)
 {
 	struct scatter *s = state;
-	int r = mem_put(s->mem, base, s->data, len);
+	int r = 0;
 
-	s->data += len;
-	s->left -= len;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = mem_put(s->mem, ranges[i].addr, s->data, ranges[i].len);
+		s->data += ranges[i].len;
+		s->left -= ranges[i].len;
+	}
 	return r;
 }
 

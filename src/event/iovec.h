@@ -5,12 +5,7 @@
 
 #include "event/payload.h"
 
-/* struct iovec of every LP64 ISA. */
-struct native_iovec {
-	uint64_t base, len;
-};
-
-/* A variant's array of count native_iovecs at addr. */
+/* A variant's array of count struct iovecs at addr. On every LP64 ISA one is a struct mem_range. */
 struct iov {
 	struct mem *mem;
 	uint64_t addr, count;

@@ -7,6 +7,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define MEM_RANGES_MAX 64u
+
+struct mem_range {
+	uint64_t addr, len;
+};
+
 struct mem {
 	/*
 	 * Reads or writes up to len bytes at addr; returns the bytes moved, which is short when a
@@ -15,6 +21,12 @@ struct mem {
 	 */
 	ssize_t (*read)(struct mem *mem, uint64_t addr, void *buf, size_t len);
 	ssize_t (*write)(struct mem *mem, uint64_t addr, const void *buf, size_t len);
+	/*
+	 * Reads n (at most MEM_RANGES_MAX) ranges one after another into buf, which takes all of them:
+	 * their sum, or anything else when not all could be read. NULL: not there.
+	 */
+	ssize_t (*read_ranges)(struct mem *mem, const struct mem_range *ranges, size_t n, void *buf,
+			       size_t len);
 };
 
 #endif

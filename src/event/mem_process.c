@@ -52,7 +52,20 @@ static ssize_t process_write(struct mem *mem, uint64_t addr, const void *buf, si
 			  len);
 }
 
+static ssize_t process_read_ranges(struct mem *mem, const struct mem_range *ranges, size_t n, void *buf,
+				   size_t len)
+{
+	struct iovec local = { buf, len }, remote[MEM_RANGES_MAX];
+
+	for (size_t i = 0; i < n && i < MEM_RANGES_MAX; i++)
+		remote[i] = (struct iovec){ (void *)(uintptr_t)ranges[i].addr, ranges[i].len };
+	return process_vm_readv(((struct mem_process *)mem)->pid, &local, 1, remote, n, 0);
+}
+
 void mem_process_init(struct mem_process *m, pid_t pid)
 {
-	*m = (struct mem_process){ .mem = { process_read, process_write }, .pid = pid };
+	*m = (struct mem_process){
+		.mem = { process_read, process_write, process_read_ranges },
+		.pid = pid,
+	};
 }

@@ -80,6 +80,27 @@ int sink_u32(struct sink *s, uint32_t v)
 	return sink_bytes(s, &v, sizeof(v));
 }
 
+/* n more bytes would be stored as they are, and fit. */
+static bool sink_stores(const struct sink *s, uint64_t n)
+{
+	if (s->digesting || n > PAYLOAD_MAX - s->len || n > PAYLOAD_MAX - s->c->bytes.len)
+		return false;
+	return !s->key || s->len + n <= PAYLOAD_INLINE_MAX;
+}
+
+bool sink_ranges(struct sink *s, struct mem *mem, const struct mem_range *ranges, size_t n, uint64_t len)
+{
+	uint8_t *to = mem->read_ranges && n > 1 && sink_stores(s, len)
+			      ? writer_reserve(&s->c->bytes, len)
+			      : NULL;
+
+	if (!to || mem->read_ranges(mem, ranges, n, to, len) != (ssize_t)len)
+		return false;
+	s->c->bytes.len += len;
+	s->len += len;
+	return true;
+}
+
 static int sink_mem_stored(struct sink *s, struct mem *mem, uint64_t addr, size_t n)
 {
 	uint8_t *to = writer_reserve(&s->c->bytes, n);
@@ -102,7 +123,7 @@ int sink_mem(struct sink *s, struct mem *mem, uint64_t addr, uint64_t n)
 		return -E2BIG;
 	if (!s->key && n > PAYLOAD_MAX - s->c->bytes.len)
 		return -E2BIG;
-	if (!s->digesting && (!s->key || s->len + n <= PAYLOAD_INLINE_MAX))
+	if (sink_stores(s, n))
 		return sink_mem_stored(s, mem, addr, n);
 	while (n) {
 		size_t want = n < sizeof(chunk) ? n : sizeof(chunk), got;
