@@ -112,10 +112,17 @@ static int add_memory_exception(const struct filter_build *b, const struct call_
 {
 	struct scmp_arg_cmp conds[2];
 	unsigned n = 0;
-	int prot = find_arg(row, "prot"), flags = find_arg(row, "flags");
+	int prot = find_arg(row, "prot"), flags = find_arg(row, "flags"), r;
 
 	if (prot < 0 || (row->irregular == IRR_MMAP && flags < 0))
 		return -EINVAL;
+	if (row->irregular == IRR_MMAP && b->role == FILTER_FOLLOWER) {
+		/* A virtual file's mapping becomes an anonymous one: arguments change. */
+		conds[0] = masked_eq((unsigned)flags, MAP_ANONYMOUS, 0);
+		r = rule_add(b, row, SCMP_ACT_TRACE(0), conds, 1);
+		if (r < 0)
+			return r;
+	}
 	conds[n++] = masked_eq((unsigned)prot, PROT_EXEC, 0);
 	if (row->irregular == IRR_MMAP)
 		conds[n++] = masked_eq((unsigned)flags, MAP_ANONYMOUS, MAP_ANONYMOUS);

@@ -8,6 +8,12 @@
 #include <string.h>
 
 static const struct cli_command commands[] = {
+	{ "run", cmd_run, "run a program as two variants and compare them" },
+	{ "lead", cmd_lead, "run the leader here and wait for a follower" },
+	{ "follow", cmd_follow, "run the follower of a leader elsewhere" },
+	{ "record", cmd_record, "run a leader and write its events to a file" },
+	{ "verify", cmd_verify, "run a follower from a record" },
+	{ "trace", cmd_trace, "print a record like strace" },
 	{ "calls", cmd_calls, "print the page of supported system calls" },
 	{ "check", cmd_check, "tell what this machine offers, in three grades" },
 	{ "microvm", cmd_microvm, "build, start, stop and use the microVM of the other ISA" },

@@ -33,10 +33,13 @@ struct leader {
 	struct leader_slot *in_call;
 	uint64_t sent_events, sent_bytes; /* including the batch */
 	uint64_t acked_events, acked_bytes;
+	int64_t flush_at;	/* when the batch goes out, in ms; 0: nothing waits */
+	int64_t heartbeat_at;
 	bool link_thread_sleeps; /* nothing to send: it waits without a timeout */
 	bool dead;		/* the hub is gone */
 	bool ending;
 	_Atomic int wish;
+	uint32_t report_tid;
 	int signals[16];
 	unsigned n_signals;
 	uint8_t *stdin_data;
@@ -91,6 +94,16 @@ enum leader_wish leader_take_wish(struct leader *l, int *ret_signal)
 	}
 	unlock(l);
 	return w;
+}
+
+uint32_t leader_report_tid(struct leader *l)
+{
+	uint32_t tid;
+
+	lock(l);
+	tid = l->report_tid;
+	unlock(l);
+	return tid;
 }
 
 void leader_wait_wish(struct leader *l)
@@ -246,6 +259,18 @@ void leader_cancel(struct leader *l, struct leader_slot *slot)
 	unlock(l);
 }
 
+void leader_announce(struct leader *l, struct leader_slot *slot)
+{
+	lock(l);
+	if (!slot->announced)
+		put_call(l, slot->tid, slot->call, CALL_PART_ENTRY);
+	slot_unlink(slot);
+	slot->call = NULL;
+	slot->announced = false;
+	after_event(l);
+	unlock(l);
+}
+
 void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_record *c)
 {
 	lock(l);
@@ -340,6 +365,17 @@ static int on_signal(struct leader *l, const struct frame *f)
 	return 0;
 }
 
+static int on_report(struct leader *l, const struct frame *f)
+{
+	struct reader r = reader_of(f->body, f->len);
+
+	l->report_tid = get_u32(&r);
+	if (!reader_done(&r))
+		return -EPROTO;
+	set_wish(l, WISH_REPORT);
+	return 0;
+}
+
 /* Bytes for the program's stdin wait here until its pipe takes them. An empty frame is the end. */
 static int on_stdin(struct leader *l, const struct frame *f)
 {
@@ -375,7 +411,9 @@ static int on_frame(struct leader *l, const struct frame *f)
 		set_wish(l, WISH_KILL);
 		return 0;
 	case FRAME_REPORT:
-		set_wish(l, WISH_REPORT);
+		return on_report(l, f);
+	case FRAME_GO:
+		set_wish(l, WISH_RESUME);
 		return 0;
 	case FRAME_FREEZE:
 		set_wish(l, WISH_FREEZE);
@@ -466,19 +504,36 @@ static bool has_unannounced(const struct leader *l)
 }
 
 /* lock held. How long the link thread may sleep. */
-static int link_timeout(struct leader *l, int64_t heartbeat_at)
+static int link_timeout(struct leader *l)
 {
-	int beat = deadline_left_ms(heartbeat_at);
-
 	if (l->wish != WISH_NONE)
 		return INTERRUPT_EVERY_MS;
-	if (l->batch.len || has_unannounced(l))
-		return FLUSH_AFTER_MS;
+	if (l->batch.len || has_unannounced(l)) {
+		if (l->flush_at == 0)
+			l->flush_at = deadline_after_ms(FLUSH_AFTER_MS);
+		return deadline_left_ms(l->flush_at);
+	}
+	l->flush_at = 0;
 	l->link_thread_sleeps = true;
-	return beat;
+	return deadline_left_ms(l->heartbeat_at);
 }
 
-static void service(struct leader *l, struct pollfd *p, bool timed_out)
+static void on_timers(struct leader *l)
+{
+	if (l->flush_at && deadline_left_ms(l->flush_at) == 0) {
+		announce_calls(l);
+		send_batch(l);
+		l->flush_at = 0;
+	}
+	if (deadline_left_ms(l->heartbeat_at) == 0 && !l->dead) {
+		link_send(l->link, FRAME_HEARTBEAT, NULL, 0);
+		l->heartbeat_at = deadline_after_ms(HEARTBEAT_INTERVAL_MS);
+	}
+	if (l->wish != WISH_NONE)
+		pthread_kill(l->capturing, SIGUSR1);
+}
+
+static void service(struct leader *l, struct pollfd *p)
 {
 	uint64_t drop;
 
@@ -494,10 +549,7 @@ static void service(struct leader *l, struct pollfd *p, bool timed_out)
 	for (int i = 1; i < 3; i++)
 		if (p[POLL_STDIN + i].revents && l->stdio[i] >= 0)
 			read_output(l, i);
-	if (timed_out) {
-		announce_calls(l);
-		send_batch(l);
-	}
+	on_timers(l);
 	if (!l->dead)
 		link_flush(l->link);
 }
@@ -505,27 +557,21 @@ static void service(struct leader *l, struct pollfd *p, bool timed_out)
 static void *link_main(void *arg)
 {
 	struct leader *l = arg;
-	int64_t heartbeat_at = deadline_after_ms(HEARTBEAT_INTERVAL_MS);
 	struct pollfd p[_POLL_MAX];
 
 	lock(l);
+	l->heartbeat_at = deadline_after_ms(HEARTBEAT_INTERVAL_MS);
 	while (!l->ending) {
-		int timeout, n;
+		int timeout;
 
 		fill_poll(l, p);
-		timeout = link_timeout(l, heartbeat_at);
+		timeout = link_timeout(l);
 		unlock(l);
-		n = poll(p, _POLL_MAX, timeout);
+		if (poll(p, _POLL_MAX, timeout) < 0)
+			memset(p, 0, sizeof(p));
 		lock(l);
 		l->link_thread_sleeps = false;
-		service(l, p, n == 0);
-		if (deadline_left_ms(heartbeat_at) == 0 && !l->dead) {
-			link_send(l->link, FRAME_HEARTBEAT, NULL, 0);
-			link_flush(l->link);
-			heartbeat_at = deadline_after_ms(HEARTBEAT_INTERVAL_MS);
-		}
-		if (l->wish != WISH_NONE)
-			pthread_kill(l->capturing, SIGUSR1);
+		service(l, p);
 	}
 	unlock(l);
 	return NULL;

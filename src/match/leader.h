@@ -23,8 +23,9 @@ struct leader;
 enum leader_wish {
 	WISH_NONE,
 	WISH_KILL,	/* the hub says so, or is gone */
-	WISH_REPORT,	/* stop everything, say what was seen, wait for the next wish */
-	WISH_FREEZE,	/* as REPORT without a report */
+	WISH_REPORT,	/* execute no call, say what was seen, wait for the next wish */
+	WISH_FREEZE,	/* stop every thread and wait for the next wish */
+	WISH_RESUME,	/* go on after a REPORT: the session continues unprotected */
 	WISH_SIGNAL,	/* leader_take_signal() */
 };
 
@@ -48,6 +49,8 @@ void leader_free(struct leader *l);
 /* The entry of a compared call: waits while the window is full and, in lockstep, until the followers
  * have matched it. False: a wish to kill or report came meanwhile, the call must not be executed. */
 bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c);
+/* A call without exit: its entry goes into the stream now. */
+void leader_announce(struct leader *l, struct leader_slot *slot);
 /* The thread is about to change its record: the call in flight is no longer announced. */
 void leader_pause(struct leader *l, struct leader_slot *slot);
 /* The call is over, its exit part is in c. */
@@ -68,6 +71,8 @@ void leader_flush(struct leader *l);
 enum leader_wish leader_wish(struct leader *l);
 /* Takes the wish; WISH_SIGNAL's number in *ret_signal. */
 enum leader_wish leader_take_wish(struct leader *l, int *ret_signal);
+/* The canonical thread that the last WISH_REPORT is about; 0: none in particular. */
+uint32_t leader_report_tid(struct leader *l);
 /* Blocks until there is one. */
 void leader_wait_wish(struct leader *l);
 

@@ -165,6 +165,7 @@ void start_encode(struct writer *w, const struct start *s)
 	put_u32(w, s->window_events);
 	put_u64(w, s->window_bytes);
 	put_u32(w, s->umask);
+	put_u32(w, s->leader_pid);
 	put_identity(w, s);
 	put_str(w, s->program);
 	put_strv(w, s->argv);
@@ -196,6 +197,7 @@ int start_decode(const uint8_t *body, size_t len, struct start *ret)
 	s.window_events = get_u32(&r);
 	s.window_bytes = get_u64(&r);
 	s.umask = get_u32(&r);
+	s.leader_pid = get_u32(&r);
 	get_identity(&r, &s);
 	s.program = get_str(&r, START_PATH_MAX);
 	s.argv = get_strv(&r, START_STRINGS_MAX, START_STRING_MAX);

@@ -52,6 +52,7 @@ struct start {
 	char *cwd;	/* "" : the node's default */
 	char **local;	/* paths that each variant opens for itself, besides the built-in ones */
 	uint32_t umask;
+	uint32_t leader_pid; /* followers: the canonical id of the first process */
 	/* ---- the leader's identity, which followers show their program ------------------------ */
 	uint32_t uid, euid, gid, egid;
 	struct {
@@ -84,6 +85,7 @@ struct exited {
 	uint64_t replayed;
 	uint64_t local;
 	uint64_t events, bytes;	/* sent or consumed */
+	bool diverged;		/* not on the wire: the monitor's own knowledge */
 };
 
 void exited_encode(struct writer *w, const struct exited *e);

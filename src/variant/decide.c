@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "variant/decide.h"
 
+#include "session/start.h"
 #include "variant/localpath.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <linux/close_range.h>
@@ -14,16 +14,14 @@
 
 const char *call_path(const struct call_record *c, unsigned arg)
 {
-	for (unsigned i = 0; i < c->n_in; i++) {
-		const struct payload *p = &c->in[i];
+	static char path[START_PATH_MAX];
+	const struct payload *p = call_in_of(c, arg);
 
-		if (p->arg != arg || p->form != PAYLOAD_BYTES || p->size == 0)
-			continue;
-		/* Paths are stored with their NUL. */
-		return payload_data(c, p)[p->size - 1] == 0 ? (const char *)payload_data(c, p)
-							    : NULL;
-	}
-	return NULL;
+	if (!p || p->form != PAYLOAD_BYTES || p->size == 0 || p->size >= sizeof(path))
+		return NULL;
+	memcpy(path, payload_data(c, p), p->size);
+	path[p->size] = 0;
+	return path;
 }
 
 static struct verdict_of_call local_or_compare(bool local)
@@ -76,8 +74,6 @@ struct verdict_of_call call_decide(const struct native_call *n, const struct cal
 {
 	const struct call_row *row = n->canon;
 
-	if (row->status == STATUS_UNSUPPORTED)
-		return (struct verdict_of_call){ .decision = DECIDE_REFUSE, .err = ENOSYS };
 	switch ((enum disposition)row->disposition) {
 	case DISP_REFUSED:
 		return (struct verdict_of_call){ .decision = DECIDE_REFUSE,

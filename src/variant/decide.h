@@ -17,15 +17,16 @@ enum decision {
 
 struct verdict_of_call {
 	enum decision decision;
-	int err;		/* DECIDE_REFUSE: positive errno */
-	const char *local_path; /* DECIDE_LOCAL by path: the path, in the record's storage */
+	int err;		/* DECIDE_REFUSE: positive errno; 0: success without effect */
+	const char *local_path; /* DECIDE_LOCAL by path: the path, as from call_path() */
 };
 
 /* n is resolved and c captured at entry. extra: further local paths, as for localpath_match(). */
 struct verdict_of_call call_decide(const struct native_call *n, const struct call_record *c,
 				   const struct vdt *vdt, char *const *extra);
 
-/* The path an argument captured, or NULL when it is not readable or not terminated in bounds. */
+/* The path an argument captured, valid until the next call of this function; NULL when it is empty, not
+ * readable or too long. */
 const char *call_path(const struct call_record *c, unsigned arg);
 
 /* The process-wide warning about calls that answer ENOSYS: true the first time for a row. */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * capture/ptrace: works everywhere, unprivileged.
+ *
+ * Theory of operation. The variant's seccomp filter returns TRACE for the calls that the table lists
+ * and lets local ones run untouched. A traced call stops its thread at its entry, where arguments and
+ * outgoing bytes are read, and, when it is compared, at its exit, where the result and incoming bytes
+ * are read: two stops, no other. The loop waits for any thread in a blocking waitpid(2); the link
+ * thread ends that wait with a signal when the hub has a wish.
+ */
+#include "capture/ptrace.h"
+
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void tracee_continue(struct tracee *tr, int signal)
+{
+	tr->stopped = false;
+	ptrace(PTRACE_CONT, tr->tid, 0, (void *)(long)signal);
+}
+
+void tracee_continue_to_exit(struct tracee *tr, int signal)
+{
+	tr->stopped = false;
+	ptrace(PTRACE_SYSCALL, tr->tid, 0, (void *)(long)signal);
+}
+
+/* Stop, continue or interrupt of a whole group, and the first stop of a new thread. */
+static void at_group_stop(struct tracer *t, struct tracee *tr, int signal)
+{
+	(void)t;
+	if (tr->state == TRACEE_NEW)
+		return; /* waits for its parent's event */
+	if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)
+		ptrace(PTRACE_LISTEN, tr->tid, 0, 0);
+	else if (tr->state == TRACEE_CALL || tr->state == TRACEE_LOCAL_CALL)
+		tracee_continue_to_exit(tr, 0);
+	else
+		tracee_continue(tr, 0);
+}
+
+static void at_event(struct tracer *t, struct tracee *tr, int event, int signal)
+{
+	unsigned long message = 0;
+
+	switch (event) {
+	case PTRACE_EVENT_SECCOMP:
+		tracee_at_entry(t, tr);
+		break;
+	case PTRACE_EVENT_FORK:
+	case PTRACE_EVENT_VFORK:
+	case PTRACE_EVENT_CLONE:
+		if (ptrace(PTRACE_GETEVENTMSG, tr->tid, 0, &message) == 0)
+			tracee_at_birth(t, tr, (pid_t)message);
+		break;
+	case PTRACE_EVENT_EXEC:
+		tracee_at_exec(t, tr);
+		break;
+	case PTRACE_EVENT_STOP:
+		at_group_stop(t, tr, signal);
+		break;
+	default:
+		tracee_continue(tr, 0);
+	}
+}
+
+static void at_death(struct tracer *t, struct tracee *tr, int status)
+{
+	leader_cancel(t->leader, &tr->slot);
+	leader_death(t->leader, (uint32_t)tr->tid, status);
+	if (tr->tid == t->root)
+		t->counts.wait_status = status;
+	tracee_remove(&t->tracees, tr);
+}
+
+static void at_stop(struct tracer *t, struct tracee *tr, int status)
+{
+	int signal = WSTOPSIG(status), event = status >> 16;
+
+	if (event)
+		at_event(t, tr, event, signal & 0x7f);
+	else if (signal == (SIGTRAP | 0x80))
+		tracee_at_exit(t, tr);
+	else
+		tracee_at_signal(t, tr, signal);
+}
+
+void tracer_handle(struct tracer *t, pid_t tid, int status)
+{
+	struct tracee *tr = tracee_find(&t->tracees, tid);
+
+	if (!tr) {
+		if (!WIFSTOPPED(status))
+			return;
+		/* A child whose parent's event is still to come. */
+		tr = tracee_add(&t->tracees, tid, NULL);
+		if (!tr) {
+			t->err = -ENOMEM;
+			return;
+		}
+		tr->state = TRACEE_NEW;
+		return;
+	}
+	tr->stopped = WIFSTOPPED(status);
+	if (tr->stopped)
+		at_stop(t, tr, status);
+	else
+		at_death(t, tr, status);
+}
+
+static void kill_all(struct tracer *t)
+{
+	struct tracee *tr, *tmp;
+
+	HASH_ITER(hh, t->tracees.by_tid, tr, tmp)
+	kill(tr->process->pid, SIGKILL);
+	/* Stops are of no interest any more: SIGKILL ends them. */
+	while (t->tracees.by_tid) {
+		int status;
+		pid_t tid = waitpid(-1, &status, __WALL);
+
+		if (tid < 0 && errno == EINTR)
+			continue;
+		if (tid < 0)
+			break;
+		tr = tracee_find(&t->tracees, tid);
+		if (WIFSTOPPED(status)) {
+			kill(tid, SIGKILL);
+			continue;
+		}
+		if (tr) {
+			if (tid == t->root)
+				t->counts.wait_status = status;
+			tracee_remove(&t->tracees, tr);
+		}
+	}
+}
+
+static void stop_all(struct tracer *t)
+{
+	struct tracee *tr, *tmp;
+
+	/* Threads in a stop stay there; the others stop before their next instruction. */
+	HASH_ITER(hh, t->tracees.by_tid, tr, tmp)
+	ptrace(PTRACE_INTERRUPT, tr->tid, 0, 0);
+}
+
+/* False: the session is over. */
+static bool obey(struct tracer *t)
+{
+	int signal;
+
+	for (;;) {
+		switch (leader_take_wish(t->leader, &signal)) {
+		case WISH_NONE:
+			return true;
+		case WISH_RESUME:
+			if (t->deferred_tid)
+				tracer_handle(t, t->deferred_tid, t->deferred_status);
+			t->deferred_tid = 0;
+			break;
+		case WISH_SIGNAL:
+			kill(t->root, signal);
+			break;
+		case WISH_REPORT:
+			tracer_report(t);
+			leader_wait_wish(t->leader);
+			break;
+		case WISH_FREEZE:
+			stop_all(t);
+			leader_wait_wish(t->leader);
+			break;
+		case WISH_KILL:
+			return false;
+		}
+	}
+}
+
+static void loop(struct tracer *t)
+{
+	while (t->tracees.by_tid && t->err == 0) {
+		int status;
+		pid_t tid;
+
+		if (leader_wish(t->leader) != WISH_NONE && !obey(t))
+			return;
+		tid = waitpid(-1, &status, __WALL);
+		if (tid > 0)
+			tracer_handle(t, tid, status);
+		else if (errno != EINTR)
+			return;
+	}
+}
+
+int capture_ptrace(const struct capture *c, struct exited *ret)
+{
+	struct tracer t = {
+		.start = c->start,
+		.leader = c->leader,
+		.root = c->pid,
+		.tracees = { .key = c->start->key },
+	};
+	struct tracee *tr = tracee_add(&t.tracees, c->pid, NULL);
+
+	if (!tr)
+		return -ENOMEM;
+	tr->state = TRACEE_RUNNING;
+	tracee_continue(tr, 0);
+	loop(&t);
+	kill_all(&t);
+	leader_counts(t.leader, &t.counts.events, &t.counts.bytes);
+	*ret = t.counts;
+	tracees_free(&t.tracees);
+	return t.err;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of capture/ptrace share. */
+#ifndef CHIRAL_CAPTURE_PTRACE_H
+#define CHIRAL_CAPTURE_PTRACE_H
+
+#include "capture/capture.h"
+#include "capture/tracee.h"
+#include "match/history.h"
+
+struct tracer {
+	const struct start *start;
+	struct leader *leader;
+	struct tracees tracees;
+	pid_t root;
+	struct exited counts;	/* wait_status is the root's once it is gone */
+	struct history history;
+	uint64_t position;	/* compared calls so far, all threads */
+	pid_t deferred_tid;	/* a stop that waits for WISH_RESUME; 0: none */
+	int deferred_status;
+	int err;		/* a failure of ours: the session ends; negative errno */
+};
+
+/* Continues a stopped tracee until its next seccomp stop (or, in a call, its exit stop), with signal
+ * delivered when not 0. A tracee that died meanwhile is not an error. */
+void tracee_continue(struct tracee *tr, int signal);
+void tracee_continue_to_exit(struct tracee *tr, int signal);
+
+/* ptrace_call.c */
+void tracee_at_entry(struct tracer *t, struct tracee *tr);
+void tracee_at_exit(struct tracer *t, struct tracee *tr);
+/* PTRACE_EVENT_FORK, _VFORK, _CLONE: the child is known by its parent's call. */
+void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child);
+void tracee_at_exec(struct tracer *t, struct tracee *tr);
+/* Emits the call in flight with result ret. */
+void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret);
+
+/* ptrace_report.c: the leader's half of an alarm goes to the hub. A thread that had to be stopped for
+ * it goes on afterwards. */
+void tracer_report(struct tracer *t);
+/* ptrace.c: a waitpid(2) status. */
+void tracer_handle(struct tracer *t, pid_t tid, int status);
+
+/* ptrace_signal.c */
+void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal);
+/* At an entry stop: true when a signal is delivered first and the call comes again. */
+bool tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs, long nr);
+/* rt_sigaction was called. */
+void tracee_note_handler(struct tracee *tr);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls of the leader: from the entry stop to the event. */
+#include "capture/ptrace.h"
+
+#include "base/log.h"
+#include "variant/auxv.h"
+#include "variant/decide.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+
+/* Kernel-internal results of an interrupted call (include/linux/errno.h); a tracer sees them. */
+#define ERESTARTSYS 512
+#define ERESTART_RESTARTBLOCK 516
+
+static bool was_interrupted(int64_t ret)
+{
+	return ret == -EINTR || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
+}
+
+static void fail(struct tracer *t, int err, const char *what)
+{
+	if (t->err == 0)
+		t->err = log_errno(-err, "cannot %s of the leader", what);
+}
+
+static void skip_call(struct tracee *tr, struct isa_regs *regs, int64_t ret)
+{
+	isa_regs_set_ret(regs, ret);
+	isa_syscall_set_nr(tr->tid, regs, -1);
+	tr->state = TRACEE_RUNNING;
+	tracee_continue(tr, 0);
+}
+
+static void refuse(struct tracer *t, struct tracee *tr, struct isa_regs *regs, int err)
+{
+	const struct call_row *row = tr->native.canon;
+
+	if (row && row->status == STATUS_UNSUPPORTED && call_warn_once(&tr->native))
+		log_warn("the program uses %s, which Chiral does not support: it answers %s in every "
+			 "variant (see `chiral calls %s`)",
+			 row->name, strerrorname_np(err), row->name);
+	t->counts.local++;
+	skip_call(tr, regs, -err);
+}
+
+/* Results of local calls matter when they make a descriptor. close(2)'s effect is known before. */
+static void enter_local(struct tracer *t, struct tracee *tr)
+{
+	const struct call_row *row = tr->native.canon;
+	bool needs_result = (row->flags & CALL_RET_FD) || row->irregular == IRR_DUP ||
+			    (row->irregular == IRR_FDFLAGS && row->sub_value == F_SETFD);
+
+	t->counts.local++;
+	if (needs_result) {
+		tr->state = TRACEE_LOCAL_CALL;
+		tracee_continue_to_exit(tr, 0);
+		return;
+	}
+	if (row->irregular == IRR_CLOSE)
+		call_local_effects(&tr->native, &tr->call, 0, tr->process->vdt);
+	tr->state = TRACEE_RUNNING;
+	tracee_continue(tr, 0);
+}
+
+static void register_cookie(struct tracer *t, struct tracee *tr)
+{
+	uint64_t cookie;
+
+	if (call_in_cookie(&tr->cx, &tr->native, &cookie) &&
+	    vdt_epoll_register(tr->process->vdt, (int)tr->call.arg[0], (int)tr->call.arg[2],
+			       cookie) < 0)
+		fail(t, -ENOMEM, "remember an epoll registration");
+}
+
+static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
+{
+	register_cookie(t, tr);
+	history_add(&t->history, &tr->call, t->position++);
+	tr->state = tr->native.canon->irregular == IRR_EXIT ? TRACEE_EXITING : TRACEE_CALL;
+	tr->emitted = false;
+	if (!leader_enter(t->leader, &tr->slot, &tr->call)) {
+		/* The session ends: the call must not take effect. The thread stays where it is. */
+		isa_syscall_rewind(tr->tid, regs, (int)tr->native.nr);
+		return;
+	}
+	t->counts.compared++;
+	if (tr->state == TRACEE_EXITING) {
+		/* It has no result. Announced here, because death may overtake the link thread. */
+		leader_announce(t->leader, &tr->slot);
+		tracee_continue(tr, 0);
+	} else {
+		tracee_continue_to_exit(tr, 0);
+	}
+}
+
+static bool captured(struct tracer *t, struct tracee *tr, int r)
+{
+	if (r == -ESRCH)
+		return false; /* killed meanwhile; its death comes next */
+	if (r < 0)
+		fail(t, r, "read a call");
+	return r == 0;
+}
+
+void tracee_at_entry(struct tracer *t, struct tracee *tr)
+{
+	struct verdict_of_call v;
+	struct isa_regs regs;
+	struct native_call *n = &tr->native;
+
+	if (isa_regs_get(tr->tid, &regs) < 0)
+		return;
+	if (tr->state == TRACEE_HELD) {
+		if (isa_regs_nr(&regs) != n->nr) {
+			/* restart_syscall(2): the interrupted call goes on. */
+			tr->state = TRACEE_CALL;
+			leader_resume(t->leader, &tr->slot, &tr->call);
+			tracee_continue_to_exit(tr, 0);
+			return;
+		}
+		/* Executed anew from its entry, with the same arguments. */
+		tr->state = TRACEE_CALL;
+		leader_resume(t->leader, &tr->slot, &tr->call);
+		tracee_continue_to_exit(tr, 0);
+		return;
+	}
+	if (tr->n_pending && tracee_deliver_pending(tr, &regs, isa_regs_nr(&regs)))
+		return;
+	n->isa = isa_native;
+	n->nr = isa_regs_nr(&regs);
+	for (int i = 0; i < CALL_ARGS_MAX; i++)
+		n->arg[i] = isa_regs_arg(&regs, i);
+	if (call_resolve(n) < 0) {
+		n->canon = NULL;
+		log_warn("the program uses system call %ld, which Chiral does not know: it answers "
+			 "ENOSYS in every variant",
+			 n->nr);
+		skip_call(tr, &regs, -ENOSYS);
+		return;
+	}
+	if (!captured(t, tr, call_capture_in(&tr->cx, n, &tr->call)))
+		return;
+	v = call_decide(n, &tr->call, tr->process->vdt, t->start->local);
+	if (n->canon == &call_rows[CALL_RT_SIGACTION])
+		tracee_note_handler(tr);
+	if (v.decision == DECIDE_REFUSE)
+		refuse(t, tr, &regs, v.err);
+	else if (v.decision == DECIDE_LOCAL)
+		enter_local(t, tr);
+	else
+		enter_compared(t, tr, &regs);
+}
+
+/* A mapping of a virtual file: followers, which have no such file, get its bytes. */
+static void add_mapping(struct tracer *t, struct tracee *tr, int64_t ret)
+{
+	if (tr->native.canon->irregular != IRR_MMAP || ret < 0 || (tr->call.arg[3] & MAP_ANONYMOUS))
+		return;
+	captured(t, tr, call_add_memory(&tr->cx, &tr->call, 0, (uint64_t)ret, tr->call.arg[1]));
+}
+
+void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret)
+{
+	if (!captured(t, tr, call_capture_out(&tr->cx, &tr->native, ret, &tr->call)))
+		return;
+	add_mapping(t, tr, ret);
+	call_virtual_effects(&tr->call, tr->process->vdt);
+	history_complete(&t->history, &tr->call);
+	leader_exit(t->leader, &tr->slot, &tr->call);
+	tr->emitted = true;
+	t->counts.replayed++;
+}
+
+void tracee_at_exit(struct tracer *t, struct tracee *tr)
+{
+	struct isa_regs regs;
+	int64_t ret;
+
+	if (isa_regs_get(tr->tid, &regs) < 0)
+		return;
+	ret = isa_regs_ret(&regs);
+	if (tr->state == TRACEE_LOCAL_CALL) {
+		call_local_effects(&tr->native, &tr->call, ret, tr->process->vdt);
+	} else if (tr->state == TRACEE_CALL && !tr->emitted) {
+		leader_pause(t->leader, &tr->slot);
+		if (was_interrupted(ret)) {
+			tr->held_ret = ret;
+			tr->state = TRACEE_HELD;
+			tracee_continue(tr, 0);
+			return;
+		}
+		tracee_emit(t, tr, ret);
+	}
+	tr->state = TRACEE_RUNNING;
+	tracee_continue(tr, 0);
+}
+
+static uint64_t clone_flags(const struct tracee *tr)
+{
+	/* clone3's flags are behind a pointer; of all its users only threads share tables. */
+	return tr->call.arg[0];
+}
+
+void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child)
+{
+	struct tracee *c = tracee_find(&t->tracees, child);
+	bool shares = clone_flags(tr) & CLONE_THREAD;
+	struct process *p = shares ? tr->process : process_fork(tr->process, child);
+
+	if (!p) {
+		fail(t, -ENOMEM, "follow a child");
+		return;
+	}
+	if (c) {
+		/* It stopped before its parent's event came. */
+		tracee_remove(&t->tracees, c);
+		c = tracee_add(&t->tracees, child, p);
+		if (c) {
+			c->state = TRACEE_RUNNING;
+			tracee_continue(c, 0);
+		}
+	} else {
+		c = tracee_add(&t->tracees, child, p);
+		if (c)
+			c->state = TRACEE_RUNNING;
+	}
+	if (!c)
+		fail(t, -ENOMEM, "follow a child");
+	/* Emitted before the call returns: with vfork(2) that is after the child's whole life. */
+	leader_pause(t->leader, &tr->slot);
+	tracee_emit(t, tr, child);
+	tracee_continue_to_exit(tr, 0);
+}
+
+void tracee_at_exec(struct tracer *t, struct tracee *tr)
+{
+	int r = auxv_edit(tr->tid, NULL);
+
+	if (r < 0)
+		fail(t, r, "edit the auxiliary vector");
+	vdt_exec(tr->process->vdt);
+	for (int i = 1; i < NSIG; i++)
+		if (!tr->process->handlers[i].ignored)
+			tr->process->handlers[i] = (struct handler){ 0 };
+	if (tr->state == TRACEE_CALL && !tr->emitted) {
+		leader_pause(t->leader, &tr->slot);
+		tracee_emit(t, tr, 0);
+	}
+	tracee_continue_to_exit(tr, 0);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/tracee.h"
+
+#include <stdlib.h>
+
+static int64_t cookie_to_object(void *owner, int epfd, uint64_t cookie)
+{
+	struct process *p = ((struct tracee *)owner)->process;
+
+	return vdt_epoll_object(p->vdt, epfd, cookie);
+}
+
+static uint64_t cookie_of_object(void *owner, int epfd, int64_t object)
+{
+	struct process *p = ((struct tracee *)owner)->process;
+
+	return vdt_epoll_cookie(p->vdt, epfd, object);
+}
+
+static const struct cookie_ops cookies = {
+	.to_object = cookie_to_object,
+	.to_cookie = cookie_of_object,
+};
+
+struct tracee *tracee_find(struct tracees *t, pid_t tid)
+{
+	struct tracee *tr;
+
+	HASH_FIND(hh, t->by_tid, &tid, sizeof(tid), tr);
+	return tr;
+}
+
+static void process_unref(struct process *p)
+{
+	if (p && --p->refs == 0) {
+		vdt_free(p->vdt);
+		free(p);
+	}
+}
+
+static struct process *process_new(pid_t pid)
+{
+	struct process *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->pid = pid;
+	p->vdt = vdt_new();
+	if (!p->vdt) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+struct process *process_fork(const struct process *from, pid_t pid)
+{
+	struct process *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	*p = *from;
+	p->refs = 0;
+	p->pid = pid;
+	p->vdt = vdt_copy(from->vdt);
+	if (!p->vdt) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+struct tracee *tracee_add(struct tracees *t, pid_t tid, struct process *process)
+{
+	struct tracee *tr = calloc(1, sizeof(*tr));
+
+	if (!tr)
+		return NULL;
+	tr->process = process ? process : process_new(tid);
+	if (!tr->process) {
+		free(tr);
+		return NULL;
+	}
+	tr->process->refs++;
+	tr->tid = tid;
+	tr->slot.tid = (uint32_t)tid;
+	mem_process_init(&tr->mem, tid);
+	tr->cx = (struct call_ctx){
+		.isa = isa_native,
+		.mem = &tr->mem.mem,
+		.key = t->key,
+		.cookies = &cookies,
+		.cookies_owner = tr,
+	};
+	HASH_ADD(hh, t->by_tid, tid, sizeof(tr->tid), tr);
+	return tr;
+}
+
+void tracee_remove(struct tracees *t, struct tracee *tr)
+{
+	HASH_DELETE(hh, t->by_tid, tr);
+	process_unref(tr->process);
+	call_record_free(&tr->call);
+	free(tr);
+}
+
+void tracees_free(struct tracees *t)
+{
+	struct tracee *tr, *tmp;
+
+	HASH_ITER(hh, t->by_tid, tr, tmp)
+	tracee_remove(t, tr);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The leader's threads and processes as its tracer knows them. Internal to capture/ptrace. */
+#ifndef CHIRAL_CAPTURE_TRACEE_H
+#define CHIRAL_CAPTURE_TRACEE_H
+
+#include "event/event.h"
+#include "event/mem_process.h"
+#include "match/leader.h"
+#include "variant/vdt.h"
+
+#include <signal.h>
+#include <uthash.h>
+
+/* What a program has asked for a signal (rt_sigaction(2)). */
+struct handler {
+	bool installed;	/* a function of the program */
+	bool ignored;	/* SIG_IGN */
+	bool restart;	/* SA_RESTART */
+};
+
+/* Shared by the threads of a process. */
+struct process {
+	unsigned refs;
+	pid_t pid;
+	struct vdt *vdt;
+	struct handler handlers[NSIG];
+};
+
+enum tracee_state {
+	TRACEE_NEW,	   /* stopped before its first instruction, its birth not yet seen */
+	TRACEE_RUNNING,	   /* in user code, or in a call that is nobody's business */
+	TRACEE_LOCAL_CALL, /* in a local call whose result matters */
+	TRACEE_CALL,	   /* in a compared call */
+	TRACEE_HELD,	   /* its compared call was interrupted; the next stop says by what */
+	TRACEE_EXITING,	   /* in exit or exit_group */
+};
+
+#define PENDING_SIGNALS_MAX 64
+
+struct tracee {
+	pid_t tid;
+	struct process *process;
+	enum tracee_state state;
+	bool stopped;			/* in a ptrace stop that was reported to us */
+	struct native_call native;
+	struct call_record call;
+	struct call_ctx cx;
+	struct mem_process mem;
+	struct leader_slot slot;
+	int64_t held_ret;		/* HELD: native result, -EINTR or a restart code */
+	bool emitted;			/* the call in flight is already in the stream (clone, exec) */
+	/* Signals that came while the thread was in user code: they wait for a call boundary. */
+	siginfo_t pending[PENDING_SIGNALS_MAX];
+	unsigned n_pending;
+	int redelivered;		/* signal sent again at a boundary; 0: none */
+	siginfo_t redelivered_info;
+	UT_hash_handle hh;
+};
+
+struct tracees {
+	struct tracee *by_tid;
+	const uint8_t *key;
+};
+
+struct tracee *tracee_find(struct tracees *t, pid_t tid);
+/* process is referenced; NULL: a new one. NULL when out of memory. */
+struct tracee *tracee_add(struct tracees *t, pid_t tid, struct process *process);
+void tracee_remove(struct tracees *t, struct tracee *tr);
+void tracees_free(struct tracees *t);
+
+/* A child's process of its own: descriptor table and handlers copied. */
+struct process *process_fork(const struct process *from, pid_t pid);
+
+#endif

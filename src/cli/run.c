@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+#include "cli/session_options.h"
+
+#include <getopt.h>
+
+static const char usage[] =
+	"usage: chiral run [OPTIONS] -- PROGRAM [ARGS...]\n"
+	"\n"
+	"Runs PROGRAM as two variants on two nodes, feeds both the same inputs and compares their\n"
+	"system calls. A difference is an attack, or a fault of one variant: it is reported and stopped.\n"
+	"\n"
+	"  --leader NODE           where the variant runs that does the real work (default: local)\n"
+	"  --follower NODE         where the variant runs that is compared with it (default: microvm);\n"
+	"                          may be repeated\n"
+	"  --level LEVEL           async: the leader runs ahead up to a window (default)\n"
+	"                          lockstep: no compared call takes effect before it was compared\n"
+	"                          observe: differences are logged only\n"
+	"  --on-divergence ACTION  kill (default), freeze, report\n"
+	"  --local PATH            a file or directory that each variant opens on its own node\n"
+	"  --program ISA=PATH      ship this file to the nodes of that ISA as the program's binary\n"
+	"  --publish HOST:GUEST    port of this machine (127.0.0.1) that leads to the microVM's\n"
+	"  --cwd DIR               working directory on the leader's node (default: this one for a\n"
+	"                          local leader, / otherwise)\n"
+	"  --env NAME=VALUE        set a variable of the program's environment\n"
+	"  --json-status-fd N      write status and alarms as JSON lines to descriptor N\n"
+	"\n"
+	"NODE is local, microvm, microvm:arm64, microvm:amd64, tcp://HOST:PORT or unix:PATH.\n"
+	"\n"
+	"Exit status: the program's own (128 + N when signal N killed it); 122 divergence, 121 a node\n"
+	"was lost, 125 Chiral failed, 126 the program cannot be executed, 127 it was not found.\n";
+
+int cmd_run(int argc, char **argv)
+{
+	struct session_options o;
+	int status;
+
+	if (session_options_parse(argc, argv,
+				  OPT_NODES | OPT_LEVEL | OPT_PROGRAM | OPT_PUBLISH | OPT_STATUS,
+				  usage, &o, &status))
+		return status;
+	if (!o.config.leader)
+		o.config.leader = "local";
+	if (o.config.n_followers == 0)
+		o.config.followers[o.config.n_followers++] = "microvm";
+	status = session_options_finish(&o, argv + optind) < 0 ? EXIT_OWN_FAILURE
+								: hub_run(&o.config);
+	session_options_free(&o);
+	return status;
+}

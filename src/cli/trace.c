@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/session_options.h"
+#include "event/event.h"
+#include "link/recfile.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static const char usage[] =
+	"usage: chiral trace FILE\n"
+	"\n"
+	"Prints a record of `chiral record` in the manner of strace: thread, call, result.\n"
+	"Calls that each variant makes for itself (memory, libraries) are not in a record.\n";
+
+static void print_signal(const struct event *e)
+{
+	static const char *const when[_SIGNAL_WHEN_MAX] = {
+		[SIGNAL_BEFORE] = "before the next call",
+		[SIGNAL_AT_EXIT] = "as the next call returns",
+		[SIGNAL_FAULT] = "fault",
+		[SIGNAL_FATAL] = "fatal",
+	};
+
+	printf("%u --- SIG%s (%s) ---\n", e->tid, sigabbrev_np(e->signal) ?: "?", when[e->when]);
+}
+
+static void print_death(const struct event *e)
+{
+	int status = (int)e->wait_status;
+
+	if (WIFSIGNALED(status))
+		printf("%u +++ killed by SIG%s +++\n", e->tid,
+		       sigabbrev_np(WTERMSIG(status)) ?: "?");
+	else
+		printf("%u +++ exited with %d +++\n", e->tid, WEXITSTATUS(status));
+}
+
+/* An announced call is printed twice: where it began, and where it ended. */
+static void print_event(const struct event *e)
+{
+	switch ((enum event_kind)e->kind) {
+	case EVENT_CALL:
+		printf("%u ", e->tid);
+		if (!(e->parts & CALL_PART_ENTRY))
+			printf("<... %s resumed> ", call_rows[e->call->id].name);
+		call_print(stdout, e->call);
+		putchar('\n');
+		break;
+	case EVENT_SIGNAL:
+		print_signal(e);
+		break;
+	default:
+		print_death(e);
+	}
+}
+
+static int print_events(const struct frame *f, struct call_record *call)
+{
+	struct reader r = reader_of(f->body, f->len);
+
+	while (r.left) {
+		struct event e = { .call = call };
+		struct reader one;
+		size_t n;
+		const uint8_t *bytes = get_blob(&r, FRAME_MAX, &n);
+
+		if (!bytes)
+			return -EPROTO;
+		one = reader_of(bytes, n);
+		if (event_decode(&one, &e) < 0 || !reader_done(&one))
+			return -EPROTO;
+		print_event(&e);
+	}
+	return 0;
+}
+
+static int trace_file(const char *path)
+{
+	struct call_record call = { 0 };
+	struct recfile *file = NULL;
+	struct hello hello, own;
+	const uint8_t *start;
+	struct frame f;
+	size_t len;
+	int r = recfile_open(path, &file, &hello, &start, &len);
+
+	if (r < 0)
+		return r;
+	hello_init(&own, NULL);
+	if (memcmp(hello.table_digest, own.table_digest, sizeof(own.table_digest)) != 0)
+		r = log_errno(EPROTO, "%s was recorded with another call table (another version of "
+				      "Chiral)", path);
+	while (r == 0 && (r = recfile_next(file, &f)) == 1) {
+		r = 0;
+		if (f.type == FRAME_EVENTS && print_events(&f, &call) < 0)
+			r = log_errno(EPROTO, "%s holds malformed events", path);
+	}
+	call_record_free(&call);
+	recfile_free(file);
+	if (r == 0 && fflush(stdout) != 0)
+		r = log_errno(errno, "cannot write to stdout");
+	return r;
+}
+
+int cmd_trace(int argc, char **argv)
+{
+	struct session_options o;
+	int status;
+
+	if (session_options_parse(argc, argv, OPT_FILE, usage, &o, &status))
+		return status;
+	return trace_file(o.file) < 0 ? EXIT_OWN_FAILURE : 0;
+}

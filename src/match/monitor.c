@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match/monitor.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "calls/filter.h"
+#include "capture/capture.h"
+#include "cli/cli.h"
+#include "match/leader.h"
+#include "match/shipped.h"
+#include "replay/replay.h"
+#include "session/start.h"
+#include "variant/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ERROR body: u32 exit status that the hub should end with, then the sentence. */
+static int give_up(struct link *link, int exit_status, const char *fmt, ...)
+{
+	struct writer w = { 0 };
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	put_u32(&w, (uint32_t)exit_status);
+	put_str(&w, text);
+	if (link_send(link, FRAME_ERROR, w.data, w.len) == 0)
+		link_drain(link, PEER_TIMEOUT_MS);
+	writer_free(&w);
+	return exit_status;
+}
+
+static int send_started(struct link *link, pid_t pid, const char *path)
+{
+	struct started s = { .pid = (uint32_t)pid, .program = (char *)path };
+	struct writer w = { 0 };
+	int r;
+
+	start_set_identity(&s.identity);
+	started_encode(&w, &s);
+	r = link_send(link, FRAME_STARTED, w.data, w.len);
+	writer_free(&w);
+	return r < 0 ? r : link_drain(link, PEER_TIMEOUT_MS);
+}
+
+static void send_exited(struct link *link, const struct exited *e)
+{
+	struct writer w = { 0 };
+
+	exited_encode(&w, e);
+	if (link_send(link, FRAME_EXITED, w.data, w.len) == 0)
+		link_drain(link, PEER_TIMEOUT_MS);
+	writer_free(&w);
+}
+
+/* Keeps the link alive until the hub says GO: its other nodes may take long to start. */
+static int wait_go(struct link *link)
+{
+	struct frame f;
+
+	for (;;) {
+		int r = link_recv_wait(link, HEARTBEAT_INTERVAL_MS, &f);
+
+		if (r == -ETIMEDOUT)
+			r = link_send(link, FRAME_HEARTBEAT, NULL, 0);
+		else if (r == 1 && f.type == FRAME_GO)
+			return 0;
+		else if (r == 1 && f.type != FRAME_HEARTBEAT)
+			return -ECANCELED;
+		if (r < 0)
+			return r;
+	}
+}
+
+struct pipes {
+	int child[3];	/* the program's ends, -1: inherited */
+	int own[3];
+};
+
+static int make_pipes(bool inherit, struct pipes *ret)
+{
+	struct pipes p = { { -1, -1, -1 }, { -1, -1, -1 } };
+
+	for (int i = 0; !inherit && i < 3; i++) {
+		int fds[2];
+
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return -errno;
+		p.child[i] = fds[i == 0 ? 0 : 1];
+		p.own[i] = fds[i == 0 ? 1 : 0];
+		fcntl(p.own[i], F_SETFL, O_NONBLOCK);
+	}
+	*ret = p;
+	return 0;
+}
+
+static int lead(struct link *link, const struct start *start, const char *path,
+		const struct sock_fprog *filter)
+{
+	struct spawn spawn = { .start = start, .path = path, .filter = filter };
+	struct spawned variant;
+	struct capture capture;
+	struct exited exited = { 0 };
+	struct pipes pipes;
+	struct leader *leader;
+	int r = make_pipes(start->stdio_inherit, &pipes);
+
+	if (r < 0)
+		return give_up(link, EXIT_OWN_FAILURE, "cannot make pipes: %s", strerror(-r));
+	memcpy(spawn.stdio, pipes.child, sizeof(spawn.stdio));
+	r = variant_spawn(&spawn, &variant);
+	for (int i = 0; i < 3; i++)
+		cleanup_close_fn(&pipes.child[i]);
+	if (r < 0)
+		return give_up(link, r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "cannot execute '%s': %s", path,
+			       strerror(-r));
+	r = send_started(link, variant.pid, path);
+	if (r == 0)
+		r = wait_go(link);
+	if (r == 0)
+		r = leader_new(link, start, pipes.own, &leader);
+	if (r < 0) {
+		kill(variant.pid, SIGKILL);
+		return EXIT_PEER_LOST;
+	}
+	capture = (struct capture){ start, leader, variant.pid };
+	r = capture_ptrace(&capture, &exited);
+	leader_free(leader);
+	if (r < 0)
+		return give_up(link, EXIT_OWN_FAILURE, "capturing the leader failed: %s", strerror(-r));
+	send_exited(link, &exited);
+	return 0;
+}
+
+/* What `chiral follow` exits with. */
+static int follow_status(const struct exited *e)
+{
+	int status = e->wait_status;
+
+	if (e->diverged)
+		return EXIT_DIVERGENCE;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int follow(struct link *link, const struct start *start, uint32_t canonical,
+		  const char *path, const struct sock_fprog *filter)
+{
+	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct spawn spawn = {
+		.start = start,
+		.path = path,
+		.filter = filter,
+		.stdio = { null, null, null },
+	};
+	struct spawned variant;
+	struct exited exited = { 0 };
+	int r = variant_spawn(&spawn, &variant);
+
+	if (r < 0)
+		return give_up(link, r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE,
+			       "cannot execute '%s' on the follower's node: %s", path, strerror(-r));
+	r = send_started(link, variant.pid, path);
+	if (r < 0)
+		return EXIT_PEER_LOST;
+	r = replay_notify(start, link, variant.pid, variant.notify_fd, canonical, &exited);
+	if (r < 0 && r != -EPIPE)
+		return give_up(link, EXIT_OWN_FAILURE, "the follower's monitor failed: %s", strerror(-r));
+	send_exited(link, &exited);
+	return r < 0 ? EXIT_PEER_LOST : follow_status(&exited);
+}
+
+static char *const *expected;
+
+void monitor_expect(char *const *argv)
+{
+	expected = argv;
+}
+
+static bool as_expected(const struct start *start)
+{
+	size_t n = argv_len(expected);
+
+	if (!expected)
+		return true;
+	if (start->role != ROLE_FOLLOWER || argv_len(start->argv) != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(expected[i], start->argv[i]))
+			return false;
+	return true;
+}
+
+/* The first of PATH on the node, or the file that was shipped. */
+static int run(struct link *link, const struct start *start, const char *shipped)
+{
+	cleanup_free char *path = NULL;
+	struct sock_fprog filter;
+	bool leads = start->role == ROLE_LEADER;
+	int r;
+
+	log_set_name(leads ? "chiral[leader]" : "chiral[follower]");
+	if (!as_expected(start))
+		return give_up(link, EXIT_OWN_FAILURE, "`chiral follow` was given another program or other arguments "
+					  "than the leader's '%s'", start->program);
+	path = shipped ? strdup(shipped)
+		       : variant_find_program(start->program, start->env, start->cwd);
+	if (!path)
+		return give_up(link, errno == EACCES ? EXIT_NOT_EXECUTABLE : EXIT_NOT_FOUND, "cannot find '%s' on this node: %s",
+			       start->program, strerror(errno));
+	r = filter_build(isa_native, leads ? FILTER_LEADER : FILTER_FOLLOWER, &filter);
+	if (r < 0)
+		return give_up(link, EXIT_OWN_FAILURE, "cannot build the seccomp filter: %s", strerror(-r));
+	r = leads ? lead(link, start, path, &filter)
+		  : follow(link, start, start->leader_pid, path, &filter);
+	filter_free(&filter);
+	return r;
+}
+
+int monitor_serve(struct link *link, const struct hello *peer, const struct frame *first)
+{
+	struct frame f = *first;
+	struct start start;
+	struct shipped shipped = { 0 };
+	int r = 1;
+
+	/* Writing to a link or a pipe whose reader is gone is an error, not a death. */
+	signal(SIGPIPE, SIG_IGN);
+	while (r == 1 && f.type == FRAME_FILE) {
+		r = shipped_save(&shipped, f.body, f.len);
+		if (r < 0)
+			return give_up(link, EXIT_OWN_FAILURE, "cannot store the program's file: %s",
+				       strerror(-r));
+		r = link_recv_wait(link, PEER_TIMEOUT_MS * 4, &f);
+	}
+	if (r != 1 || f.type != FRAME_START || start_decode(f.body, f.len, &start) < 0 ||
+	    memcmp(start.session, peer->session, sizeof(start.session)) != 0) {
+		shipped_remove(&shipped);
+		return give_up(link, EXIT_OWN_FAILURE, "the hub sent no valid START frame");
+	}
+	r = run(link, &start, start.shipped ? shipped.path : NULL);
+	shipped_remove(&shipped);
+	start_free(&start);
+	return r;
+}

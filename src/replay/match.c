@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matching: a held thread against the events of its stream. */
+#include "replay/replay.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "variant/decide.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+static void send_ack(struct replay *rp)
+{
+	uint64_t body[2] = { rp->streams.taken_events, rp->streams.taken_bytes };
+
+	rp->acked_events = body[0];
+	rp->acked_bytes = body[1];
+	if (link_send(rp->link, FRAME_ACK, body, sizeof(body)) < 0 || link_flush(rp->link) < 0)
+		rp->err = -EPIPE;
+}
+
+/* The leader waits for a matched entry in lockstep, and for room in its window otherwise. */
+static void taken(struct replay *rp, struct fthread *f, bool waited_for)
+{
+	stream_pop(&rp->streams, f->stream);
+	if ((waited_for && rp->start->level == LEVEL_LOCKSTEP) ||
+	    rp->streams.taken_events - rp->acked_events >= rp->start->window_events / 8 ||
+	    rp->streams.taken_bytes - rp->acked_bytes >= rp->start->window_bytes / 8)
+		send_ack(rp);
+}
+
+static void protocol_error(struct replay *rp, const char *what)
+{
+	if (rp->err == 0)
+		rp->err = log_errno(EPROTO, "the leader's events are malformed (%s)", what);
+}
+
+static void describe_leader_call(struct fthread *f, char *text, size_t size)
+{
+	FILE *out = fmemopen(text, size, "w");
+
+	if (!out)
+		return;
+	fprintf(out, "calls ");
+	call_print(out, &f->leader);
+	fclose(out);
+	text[size - 1] = 0;
+}
+
+/* The follower faulted: so must the leader. */
+static void match_fault(struct replay *rp, struct fthread *f, const struct event *e)
+{
+	char leader[256] = "", own[128];
+
+	snprintf(own, sizeof(own), "got %s at address %p", sigabbrev_np(f->fault) ?: "a fault",
+		 f->fault_info.si_addr);
+	if (e->kind == EVENT_SIGNAL && e->signal == f->fault) {
+		int signal = f->fault;
+
+		taken(rp, f, false);
+		f->fault = 0;
+		f->stop = STOP_NONE;
+		ptrace(PTRACE_CONT, f->tid, 0, (void *)(long)signal);
+		return;
+	}
+	if (e->kind == EVENT_CALL && (e->parts & CALL_PART_ENTRY))
+		describe_leader_call(f, leader, sizeof(leader));
+	else if (e->kind == EVENT_SIGNAL)
+		snprintf(leader, sizeof(leader), "got SIG%s", sigabbrev_np(e->signal) ?: "?");
+	else
+		snprintf(leader, sizeof(leader), "goes on");
+	replay_diverge(rp, f, REPORT_CRASH_ONE_VARIANT, leader, own);
+}
+
+static void match_signal(struct replay *rp, struct fthread *f, const struct event *e)
+{
+	switch ((enum signal_when)e->when) {
+	case SIGNAL_AT_EXIT:
+		f->at_exit = e->signal;
+		memcpy(&f->at_exit_info, e->siginfo, sizeof(f->at_exit_info));
+		taken(rp, f, false);
+		break;
+	case SIGNAL_BEFORE:
+	case SIGNAL_FATAL:
+		taken(rp, f, false);
+		/* A call that was announced comes again after the handler. */
+		f->phase = PHASE_NONE;
+		replay_send_signal(rp, f, e->signal, e->siginfo);
+		answer_restart(rp, f);
+		break;
+	default: {
+		char leader[64];
+
+		snprintf(leader, sizeof(leader), "got SIG%s", sigabbrev_np(e->signal) ?: "?");
+		replay_diverge(rp, f, REPORT_CRASH_ONE_VARIANT, leader, "makes this call");
+	}
+	}
+}
+
+static bool match_entry(struct replay *rp, struct fthread *f)
+{
+	struct call_mismatch m;
+
+	if (!call_equal(&f->leader, &f->call, &m)) {
+		replay_diverge_call(rp, f, &m);
+		return false;
+	}
+	f->phase = PHASE_ENTRY_MATCHED;
+	rp->counts.compared++;
+	history_add(&f->history, &f->call, f->position++);
+	return true;
+}
+
+static void match_call(struct replay *rp, struct fthread *f, const struct event *e)
+{
+	bool is_exit = call_rows[f->leader.id].irregular == IRR_EXIT;
+
+	if (e->parts & CALL_PART_ENTRY) {
+		if (f->phase == PHASE_ENTRY_MATCHED) {
+			protocol_error(rp, "two entries of one call");
+			return;
+		}
+		if (!match_entry(rp, f))
+			return;
+	} else if (f->phase != PHASE_ENTRY_MATCHED || f->leader.id != f->call.id) {
+		protocol_error(rp, "an exit without its entry");
+		return;
+	}
+	taken(rp, f, !(e->parts & CALL_PART_EXIT) || is_exit);
+	if (is_exit) {
+		f->phase = PHASE_EXITING;
+		answer_continue(rp, f);
+	} else if (e->parts & CALL_PART_EXIT) {
+		replay_outcome(rp, f);
+	}
+}
+
+static bool process_exits(const struct replay *rp, const struct fprocess *p)
+{
+	for (const struct fthread *f = rp->threads.by_tid; f; f = f->hh.next)
+		if (f->process == p && f->phase == PHASE_EXITING)
+			return true;
+	return false;
+}
+
+/* The leader's thread is gone although this one goes on. */
+static void match_death(struct replay *rp, struct fthread *f, const struct event *e)
+{
+	if (WIFSIGNALED(e->wait_status) && WTERMSIG(e->wait_status) == SIGKILL) {
+		/* Killed from outside; every variant goes the same way. The event stays for its end. */
+		kill(f->process->pid, SIGKILL);
+		return;
+	}
+	/* Ended by another thread's exit_group(2), which this process comes to as well. */
+}
+
+static void describe_death(int status, char *text, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)) ?: "?");
+	else
+		snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+/* This thread is dead: the leader's must have died in the same way. */
+static void match_end(struct replay *rp, struct fthread *f, const struct event *e)
+{
+	char own[64], leader[256] = "goes on";
+	bool killed = WIFSIGNALED(f->wait_status);
+
+	describe_death(f->wait_status, own, sizeof(own));
+	if (e->kind == EVENT_SIGNAL && killed && e->signal == WTERMSIG(f->wait_status)) {
+		taken(rp, f, false);
+		return;
+	}
+	if (e->kind == EVENT_DEATH) {
+		/* Core dumps are a matter of each node's limits. */
+		if ((e->wait_status & ~0x80u) == ((unsigned)f->wait_status & ~0x80u) ||
+		    f->tid != f->process->pid) {
+			taken(rp, f, false);
+			fthread_remove(&rp->threads, f);
+			return;
+		}
+		describe_death((int)e->wait_status, leader, sizeof(leader));
+		replay_diverge(rp, f, killed ? REPORT_CRASH_ONE_VARIANT : REPORT_DIVERGENCE_EXIT,
+			       leader, own);
+		return;
+	}
+	/* Threads that another one's exit_group(2) ended have no say in where. */
+	if (f->tid != f->process->pid || process_exits(rp, f->process)) {
+		taken(rp, f, false);
+		return;
+	}
+	if (e->kind == EVENT_CALL && (e->parts & CALL_PART_ENTRY))
+		describe_leader_call(f, leader, sizeof(leader));
+	replay_diverge(rp, f, REPORT_CRASH_ONE_VARIANT, leader, own);
+}
+
+void replay_advance(struct replay *rp, struct fthread *f)
+{
+	bool dead = f->dead;
+
+	while ((f->stop != STOP_NONE || dead) && !rp->diverged && rp->err == 0 && f->stream) {
+		struct event e = { .call = &f->leader };
+		uint64_t before = rp->streams.taken_events;
+		struct reader r;
+
+		if (f->phase == PHASE_REAP || !stream_peek(f->stream, &r))
+			return;
+		if (event_decode(&r, &e) < 0 || !reader_done(&r)) {
+			protocol_error(rp, "an event does not decode");
+			return;
+		}
+		if (dead)
+			match_end(rp, f, &e);
+		else if (f->stop == STOP_SIGNAL)
+			match_fault(rp, f, &e);
+		else if (e.kind == EVENT_SIGNAL)
+			match_signal(rp, f, &e);
+		else if (e.kind == EVENT_CALL)
+			match_call(rp, f, &e);
+		else
+			match_death(rp, f, &e);
+		/* After its DEATH event a thread is forgotten. */
+		if (rp->streams.taken_events == before || (dead && e.kind == EVENT_DEATH))
+			return;
+	}
+}
+
+void replay_advance_all(struct replay *rp)
+{
+	struct fthread *f, *tmp;
+
+	HASH_ITER(hh, rp->threads.by_tid, f, tmp)
+	replay_advance(rp, f);
+}
+
+void replay_at_call(struct replay *rp, struct fthread *f)
+{
+	struct verdict_of_call v;
+	int r;
+
+	f->phase = PHASE_NONE;
+	if (call_resolve(&f->native) < 0) {
+		answer_value(rp, f, -ENOSYS);
+		return;
+	}
+	r = call_capture_in(&f->cx, &f->native, &f->call);
+	if (r == -ESRCH)
+		return; /* killed meanwhile; its death comes next */
+	if (r < 0) {
+		rp->err = log_errno(-r, "cannot read a call of the follower");
+		return;
+	}
+	v = call_decide(&f->native, &f->call, f->process->vdt, rp->start->local);
+	log_debug("%d %s: decision %d", f->tid, f->native.canon->name, v.decision);
+	if (v.decision == DECIDE_REFUSE) {
+		rp->counts.local++;
+		answer_value(rp, f, -v.err);
+	} else if (v.decision == DECIDE_LOCAL) {
+		replay_local(rp, f, v.local_path);
+	} else {
+		f->waiting_since = time_now_ms();
+		replay_advance(rp, f);
+	}
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replay/notify: a follower whose replayed calls stop as seccomp user notifications.
+ *
+ * Theory of operation. One thread, one poll loop over the notification descriptor, the link and
+ * SIGCHLD. A notification or a TRACE stop gives a thread's call; it is captured, and when it is to be
+ * compared the thread waits until its stream has the leader's next event (replay_advance()). Equal
+ * calls are answered with the leader's outcome, written into the thread's memory; the kernel executes
+ * only what is local, or mirrored because it changes the process itself (clone, execve, wait, close of
+ * a placeholder, mmap). The variant never sees the leader's arguments or outgoing bytes.
+ */
+#ifndef CHIRAL_REPLAY_REPLAY_H
+#define CHIRAL_REPLAY_REPLAY_H
+
+#include "link/link.h"
+#include "match/report.h"
+#include "replay/stream.h"
+#include "replay/thread.h"
+#include "session/start.h"
+
+struct replay {
+	const struct start *start;
+	struct link *link;
+	struct fthreads threads;
+	struct streams streams;
+	int notify_fd;
+	int placeholder;	/* an empty sealed memfd: what virtual descriptors are in the variant */
+	pid_t root;
+	struct exited counts;
+	uint64_t acked_events, acked_bytes;
+	int64_t heartbeat_at, heard_at;
+	bool started;		/* GO came */
+	bool diverged;		/* nothing is answered any more */
+	bool killed;		/* the hub wants the end */
+	int err;		/* negative errno: our failure or a lost hub */
+};
+
+/* Runs the variant to its end. The calling thread is its tracer; pid is at PTRACE_EVENT_EXEC. What the
+ * first process is at the leader: canonical. 0 or -errno. */
+int replay_notify(const struct start *start, struct link *link, pid_t pid, int notify_fd,
+		  uint32_t canonical, struct exited *ret);
+
+/* ---- between the files of src/replay ---------------------------------------------------------- */
+
+/* match.c: goes on with a held thread as far as its stream allows. */
+void replay_advance(struct replay *rp, struct fthread *f);
+void replay_advance_all(struct replay *rp);
+/* A call was captured at a notification or TRACE stop. */
+void replay_at_call(struct replay *rp, struct fthread *f);
+
+/* outcome.c: the call of f equals f->leader, whose outcome is known. */
+void replay_outcome(struct replay *rp, struct fthread *f);
+/* local.c: a local call. */
+void replay_local(struct replay *rp, struct fthread *f, const char *path);
+
+/* trace.c: a waitpid(2) status. */
+void replay_at_stop(struct replay *rp, pid_t tid, int status);
+/* Executes the call at the TRACE stop, with the registers in f->regs, to its exit stop. */
+void replay_run_to_exit(struct fthread *f, enum fthread_phase phase);
+/* PHASE_REAP: true when the child is dead and the wait is being executed. */
+bool replay_try_reap(struct replay *rp, struct fthread *f);
+
+/* signal.c */
+void replay_send_signal(struct replay *rp, struct fthread *f, int signal, const void *siginfo);
+/* At a signal-delivery stop. */
+void replay_at_signal(struct replay *rp, struct fthread *f, int signal);
+
+/* answer.c: all end the hold (f->stop becomes STOP_NONE). ret: native result or -errno. */
+void answer_value(struct replay *rp, struct fthread *f, int64_t ret);
+void answer_continue(struct replay *rp, struct fthread *f);
+/* The call is executed again from its entry, after any signal handler. */
+void answer_restart(struct replay *rp, struct fthread *f);
+/* Result: descriptor number (-1: the lowest free one) made from src. Returns it or -errno. */
+int answer_fd(struct replay *rp, struct fthread *f, int src, int number, bool cloexec);
+/* Installs a descriptor without answering yet (STOP_NOTIFY only). */
+int answer_add_fd(struct replay *rp, struct fthread *f, int src, int number, bool cloexec);
+
+/* divergence.c: ends the comparison and tells the hub. f->leader is the leader's call when
+ * with_leader. */
+void replay_diverge_call(struct replay *rp, struct fthread *f, const struct call_mismatch *m);
+void replay_diverge(struct replay *rp, struct fthread *f, enum report_rule rule,
+		    const char *leader_did, const char *follower_did);
+/* Threads that wait for an answer of the leader's that is overdue (crashes). */
+void replay_check_deadlines(struct replay *rp);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A follower's threads and processes. Internal to src/replay. */
+#ifndef CHIRAL_REPLAY_THREAD_H
+#define CHIRAL_REPLAY_THREAD_H
+
+#include "event/event.h"
+#include "event/mem_process.h"
+#include "match/history.h"
+#include "replay/stream.h"
+#include "variant/vdt.h"
+
+#include <signal.h>
+#include <sys/types.h>
+#include <uthash.h>
+
+struct fprocess {
+	unsigned refs;
+	pid_t pid;
+	uint32_t canonical; /* the leader's process id */
+	struct vdt *vdt;
+};
+
+/* How the monitor came to hold the thread. */
+enum stop_kind {
+	STOP_NONE,	/* it runs */
+	STOP_NOTIFY,	/* waits for the answer to a user notification */
+	STOP_TRACE,	/* seccomp TRACE stop at a call's entry */
+	STOP_SIGNAL,	/* signal-delivery stop of a fault */
+};
+
+/* What a thread is in the middle of, after its call was matched. */
+enum fthread_phase {
+	PHASE_NONE,
+	PHASE_ENTRY_MATCHED,	/* the leader's entry was equal, its outcome is still to come */
+	PHASE_CLONE,		/* executes fork, clone: its child gets the leader's pid */
+	PHASE_EXEC,		/* executes execve */
+	PHASE_REAP,		/* wants the status of a child that is not dead yet */
+	PHASE_REAPING,		/* executes wait4 for it */
+	PHASE_MAP,		/* executes mmap of memory that gets a virtual file's bytes */
+	PHASE_EXITING,
+};
+
+struct fthread {
+	pid_t tid;
+	uint32_t canonical;	/* 0: a newborn whose parent's event is still to come */
+	struct fprocess *process;
+	struct stream *stream;
+	enum stop_kind stop;
+	enum fthread_phase phase;
+	uint64_t notify_id;	/* STOP_NOTIFY */
+	struct isa_regs regs;	/* STOP_TRACE */
+	struct native_call native;
+	struct call_record call;	/* the follower's own, entry part */
+	struct call_record leader;	/* the event matched against */
+	uint32_t reap;			/* PHASE_REAP: canonical pid of the child */
+	uint64_t tid_at;		/* newborn: where clone puts its id in memory; 0: nowhere */
+	bool dead;			/* only its end is still to be compared */
+	int wait_status;
+	/* STOP_SIGNAL: */
+	int fault;
+	siginfo_t fault_info;
+	/* A signal that the leader's thread got, on its way into this one. */
+	int sending;
+	siginfo_t sending_info;
+	/* Signal to be sent with the outcome of the call (EINTR). */
+	int at_exit;
+	siginfo_t at_exit_info;
+	int64_t waiting_since;	/* ms; when it began to wait for the leader's next event */
+	struct history history;
+	uint64_t position;	/* compared calls */
+	struct call_ctx cx;
+	struct mem_process mem;
+	UT_hash_handle hh;
+};
+
+/* A dead process: what its parent's wait is answered with is the leader's, this only says when. */
+struct fdead {
+	uint32_t canonical;
+	pid_t pid;
+	struct fdead *next;
+};
+
+struct fthreads {
+	struct fthread *by_tid;
+	struct fdead *dead;
+	const uint8_t *key;
+};
+
+struct fthread *fthread_find(struct fthreads *t, pid_t tid);
+struct fthread *fthread_of_canonical(struct fthreads *t, uint32_t canonical);
+/* process NULL: a new one. NULL when out of memory. */
+struct fthread *fthread_add(struct fthreads *t, pid_t tid, struct fprocess *process);
+void fthread_set_process(struct fthread *f, struct fprocess *process);
+void fthread_remove(struct fthreads *t, struct fthread *f);
+struct fprocess *fprocess_fork(const struct fprocess *from, pid_t pid);
+/* Notes a process's end; fthreads_take_dead(): its pid, once, or 0. */
+void fthreads_note_dead(struct fthreads *t, uint32_t canonical, pid_t pid);
+pid_t fthreads_take_dead(struct fthreads *t, uint32_t canonical);
+void fthreads_free(struct fthreads *t);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Theory of operation: see hub.h. */
+#include "session/hub_internal.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OUTPUT_MAX (1u << 20)	/* of the program's output that may wait for our stdout */
+#define SOURCE_AHEAD (1u << 20)	/* bytes of a record that may wait for a follower */
+#define LATE_MS 60000		/* without progress after the leader's end */
+
+static const int forwarded[] = {
+	SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM,
+};
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
+		sigaddset(&set, forwarded[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* A user's signal is for the program, as with docker run; the third SIGINT or SIGTERM is for us. */
+static void on_user_signal(struct hub *h, uint32_t signal)
+{
+	bool wants_end = signal == SIGINT || signal == SIGTERM || signal == SIGQUIT;
+
+	if (wants_end && (h->state == HUB_FROZEN || h->state == HUB_REPORTING || !h->leader.link ||
+			  ++h->interrupts > 2)) {
+		hub_end(h, h->divergent ? EXIT_DIVERGENCE : 128 + (int)signal);
+		return;
+	}
+	if (h->state == HUB_RUNNING)
+		peer_send(&h->leader, FRAME_SIGNAL, &signal, sizeof(signal));
+}
+
+static void read_signals(struct hub *h)
+{
+	struct signalfd_siginfo info;
+
+	while (read(h->signal_fd, &info, sizeof(info)) == sizeof(info))
+		on_user_signal(h, info.ssi_signo);
+}
+
+static void read_stdin(struct hub *h)
+{
+	uint8_t chunk[1 + 16384];
+	ssize_t n = read(STDIN_FILENO, chunk + 1, sizeof(chunk) - 1);
+
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n <= 0) {
+		h->stdin_open = false;
+		n = 0;
+	}
+	chunk[0] = 0;
+	peer_send(&h->leader, FRAME_STDIO, chunk, (size_t)n + 1);
+}
+
+static void write_output(struct hub *h, int fd)
+{
+	struct writer *w = &h->output[fd];
+	ssize_t n = write(fd, w->data, w->len);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		writer_reset(w); /* nobody reads it any more; the program is not told, as over ssh */
+		return;
+	}
+	w->len -= (size_t)n;
+	memmove(w->data, w->data + n, w->len);
+}
+
+static void read_peer(struct hub *h, struct peer *p)
+{
+	struct frame f;
+	int r;
+
+	while (p->link && (r = link_recv(p->link, &f)) != 0) {
+		if (r < 0) {
+			hub_lost(h, p, link_error(p->link));
+			return;
+		}
+		if (p == &h->leader)
+			hub_on_leader(h, &f);
+		else
+			hub_on_follower(h, p, &f);
+	}
+}
+
+/* A record in the leader's place. */
+static void read_source(struct hub *h)
+{
+	struct peer *p = &h->followers[0];
+
+	while (h->source && !h->source_ended && h->state == HUB_RUNNING && p->link &&
+	       link_queued(p->link) < SOURCE_AHEAD &&
+	       h->bytes - p->acked_bytes < h->config->start.window_bytes &&
+	       h->events - p->acked_events < h->config->start.window_events) {
+		struct frame f;
+		int r = recfile_next(h->source, &f);
+
+		if (r < 0) {
+			hub_end(h, EXIT_OWN_FAILURE);
+			return;
+		}
+		if (r == 0) {
+			h->source_ended = true;
+			h->leader.exited = true;
+			hub_check_exits(h);
+		} else if (f.type != FRAME_STDIO) {
+			hub_on_leader(h, &f);
+		}
+	}
+}
+
+static void check_silence(struct hub *h, struct peer *p, int64_t now)
+{
+	if (p->link && !p->exited && !p->dropped && now - p->heard_at > PEER_TIMEOUT_MS)
+		hub_lost(h, p, "it is silent");
+}
+
+/* The leader is gone, and a follower does not come to its end. */
+static void check_late(struct hub *h, int64_t now)
+{
+	if (h->state != HUB_RUNNING || !h->leader.exited)
+		return;
+	for (unsigned i = 0; i < h->n_followers; i++) {
+		struct peer *p = &h->followers[i];
+		int64_t since = p->progress_at > h->leader.progress_at ? p->progress_at
+								       : h->leader.progress_at;
+
+		if (!p->link || p->exited || p->dropped || now - since < LATE_MS)
+			continue;
+		report_init(&h->report, REPORT_LATE_VARIANT);
+		report_set_did(&h->report, SIDE_LEADER, "ended");
+		report_set_did(&h->report, SIDE_FOLLOWER, "made no compared call for %d s",
+			       LATE_MS / 1000);
+		h->accused = p;
+		h->divergent = true;
+		h->state = HUB_REPORTING;
+		hub_publish_alarm(h);
+		return;
+	}
+}
+
+static void on_timers(struct hub *h, int64_t *heartbeat_at)
+{
+	int64_t now = time_now_ms();
+
+	if (now >= *heartbeat_at) {
+		peer_send(&h->leader, FRAME_HEARTBEAT, NULL, 0);
+		for (unsigned i = 0; i < h->n_followers; i++)
+			peer_send(&h->followers[i], FRAME_HEARTBEAT, NULL, 0);
+		*heartbeat_at = now + HEARTBEAT_INTERVAL_MS;
+	}
+	check_silence(h, &h->leader, now);
+	for (unsigned i = 0; i < h->n_followers; i++)
+		check_silence(h, &h->followers[i], now);
+	check_late(h, now);
+	if (h->state == HUB_REPORTING && h->deadline && now >= h->deadline)
+		hub_publish_alarm(h);
+}
+
+static void poll_peer(struct pollfd *p, const struct peer *peer, bool read)
+{
+	p->fd = peer->link ? link_fd(peer->link) : -1;
+	p->events = (short)((read ? POLLIN : 0) |
+			    (peer->link && link_queued(peer->link) ? POLLOUT : 0));
+	p->revents = 0;
+}
+
+enum { POLL_SIGNAL, POLL_STDIN, POLL_STDOUT, POLL_STDERR, POLL_LEADER, POLL_FOLLOWERS,
+       _POLL_MAX = POLL_FOLLOWERS + HUB_PEERS_MAX };
+
+static void fill_poll(struct hub *h, struct pollfd *p)
+{
+	bool room = h->output[1].len < OUTPUT_MAX && h->output[2].len < OUTPUT_MAX;
+
+	p[POLL_SIGNAL] = (struct pollfd){ h->signal_fd, POLLIN, 0 };
+	p[POLL_STDIN] = (struct pollfd){ h->stdin_open ? STDIN_FILENO : -1, POLLIN, 0 };
+	for (int i = 1; i < 3; i++)
+		p[POLL_STDIN + i] = (struct pollfd){ h->output[i].len ? i : -1, POLLOUT, 0 };
+	poll_peer(&p[POLL_LEADER], &h->leader, room);
+	for (int i = 0; i < HUB_PEERS_MAX; i++)
+		poll_peer(&p[POLL_FOLLOWERS + i], &h->followers[i], true);
+	if (!room)
+		h->leader.heard_at = time_now_ms(); /* it is us who do not listen */
+}
+
+static void service_peer(struct hub *h, struct peer *p, const struct pollfd *poll)
+{
+	if (!p->link || !poll->revents)
+		return;
+	link_flush(p->link);
+	if (poll->revents & ~POLLOUT)
+		read_peer(h, p);
+}
+
+static void loop(struct hub *h)
+{
+	int64_t heartbeat_at = 0, timers_at = 0;
+
+	while (!hub_is_over(h)) {
+		struct pollfd p[_POLL_MAX];
+
+		if (h->state == HUB_ENDING && time_now_ms() >= h->deadline)
+			break;
+		read_source(h);
+		fill_poll(h, p);
+		if (poll(p, _POLL_MAX, 100) < 0)
+			continue;
+		if (p[POLL_SIGNAL].revents)
+			read_signals(h);
+		if (p[POLL_STDIN].revents)
+			read_stdin(h);
+		for (int i = 1; i < 3; i++)
+			if (p[POLL_STDIN + i].revents)
+				write_output(h, i);
+		service_peer(h, &h->leader, &p[POLL_LEADER]);
+		for (unsigned i = 0; i < h->n_followers; i++)
+			service_peer(h, &h->followers[i], &p[POLL_FOLLOWERS + i]);
+		if (time_now_ms() >= timers_at) {
+			on_timers(h, &heartbeat_at);
+			timers_at = time_now_ms() + 100;
+		}
+	}
+}
+
+static void finish(struct hub *h)
+{
+	for (int i = 1; i < 3; i++) {
+		while (h->output[i].len) {
+			size_t before = h->output[i].len;
+
+			write_output(h, i);
+			if (h->output[i].len == before)
+				break;
+		}
+		writer_free(&h->output[i]);
+	}
+	if (h->exit_status < 0) {
+		int status = h->leader.result.wait_status;
+
+		h->exit_status = h->divergent && h->config->start.level != LEVEL_OBSERVE &&
+						 h->config->start.action != ON_REPORT
+					 ? EXIT_DIVERGENCE
+				 : WIFEXITED(status) ? WEXITSTATUS(status)
+						     : 128 + WTERMSIG(status);
+	}
+	if (h->record && recfile_close(h->record) < 0 && h->exit_status == 0)
+		h->exit_status = EXIT_OWN_FAILURE;
+}
+
+int hub_run(struct hub_config *config)
+{
+	struct hub h = { .config = config, .exit_status = -1 };
+	bool ran = false;
+
+	signal(SIGPIPE, SIG_IGN);
+	/* Local nodes are forked in setup: they reset what is blocked here. */
+	if (hub_setup(&h) == 0) {
+		h.signal_fd = open_signals();
+		h.stdin_open = config->leader && h.leader.pid == 0;
+		hub_status_started(&h);
+		loop(&h);
+		finish(&h);
+		ran = true;
+	}
+	peer_close(&h.leader);
+	for (unsigned i = 0; i < h.n_followers; i++)
+		peer_close(&h.followers[i]);
+	if (ran) {
+		hub_status_exit(&h);
+		close(h.signal_fd);
+	}
+	recfile_free(h.record);
+	recfile_free(h.source);
+	return h.exit_status;
+}

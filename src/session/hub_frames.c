@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What nodes say while a session runs. */
+#include "session/hub_internal.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void malformed(struct hub *h, struct peer *p, const struct frame *f)
+{
+	log_error("%s sent an unexpected or malformed %s frame", p->node, frame_type_name(f->type));
+	hub_lost(h, p, "it broke the protocol");
+}
+
+/* Walks the length prefixes only: events stay undecoded at the hub. -EPROTO */
+static int count_events(const struct frame *f, uint64_t *ret)
+{
+	struct reader r = reader_of(f->body, f->len);
+	uint64_t n = 0;
+
+	while (r.left) {
+		size_t len;
+
+		if (!get_blob(&r, FRAME_MAX, &len))
+			return -EPROTO;
+		n++;
+	}
+	*ret = n;
+	return 0;
+}
+
+static bool counts_for_window(const struct peer *p)
+{
+	return p->link && !p->dropped && !p->exited;
+}
+
+void hub_acknowledge(struct hub *h)
+{
+	uint64_t body[2] = { h->events, h->bytes };
+
+	for (unsigned i = 0; i < h->n_followers; i++) {
+		struct peer *p = &h->followers[i];
+
+		if (!counts_for_window(p) || p->acked_events >= body[0])
+			continue;
+		body[0] = p->acked_events;
+		body[1] = p->acked_bytes;
+	}
+	if (body[0] == h->leader.acked_events || !h->leader.link)
+		return;
+	h->leader.acked_events = body[0];
+	h->leader.acked_bytes = body[1];
+	peer_send(&h->leader, FRAME_ACK, body, sizeof(body));
+}
+
+static void relay_events(struct hub *h, const struct frame *f)
+{
+	uint64_t n;
+
+	if (count_events(f, &n) < 0) {
+		malformed(h, &h->leader, f);
+		return;
+	}
+	h->events += n;
+	h->bytes += f->len;
+	for (unsigned i = 0; i < h->n_followers; i++) {
+		struct peer *p = &h->followers[i];
+
+		if (counts_for_window(p) && peer_send(p, FRAME_EVENTS, f->body, f->len) < 0)
+			hub_lost(h, p, link_error(p->link));
+	}
+	if (h->record && recfile_write(h->record, f->type, f->body, f->len) < 0) {
+		hub_end(h, EXIT_OWN_FAILURE);
+		return;
+	}
+	/* Without a follower nobody else says that there is room. */
+	hub_acknowledge(h);
+}
+
+static void on_output(struct hub *h, const struct frame *f)
+{
+	if (f->len < 1 || f->body[0] < 1 || f->body[0] > 2) {
+		malformed(h, &h->leader, f);
+		return;
+	}
+	put_bytes(&h->output[f->body[0]], f->body + 1, f->len - 1);
+}
+
+static void on_exited(struct hub *h, struct peer *p, const struct frame *f)
+{
+	if (exited_decode(f->body, f->len, &p->result) < 0) {
+		malformed(h, p, f);
+		return;
+	}
+	p->exited = true;
+	p->progress_at = time_now_ms();
+	if (p == &h->leader && h->record)
+		recfile_write(h->record, f->type, f->body, f->len);
+	hub_check_exits(h);
+}
+
+static void on_error(struct hub *h, struct peer *p, const struct frame *f)
+{
+	int status;
+	cleanup_free char *text = error_decode(f->body, f->len, &status);
+
+	log_error("%s: %s", p->node, text ? text : "failed");
+	p->lost = true;
+	if (h->state != HUB_ENDING)
+		hub_end(h, status);
+}
+
+void hub_on_leader(struct hub *h, const struct frame *f)
+{
+	struct peer *p = &h->leader;
+
+	p->heard_at = time_now_ms();
+	switch (f->type) {
+	case FRAME_EVENTS:
+		if (h->state == HUB_RUNNING)
+			relay_events(h, f);
+		break;
+	case FRAME_STDIO:
+		on_output(h, f);
+		break;
+	case FRAME_REPORTED:
+		hub_on_reported(h, f);
+		break;
+	case FRAME_EXITED:
+		on_exited(h, p, f);
+		break;
+	case FRAME_ERROR:
+		on_error(h, p, f);
+		break;
+	case FRAME_HEARTBEAT:
+		break;
+	default:
+		malformed(h, p, f);
+	}
+}
+
+static void on_ack(struct hub *h, struct peer *p, const struct frame *f)
+{
+	struct reader r = reader_of(f->body, f->len);
+	uint64_t events = get_u64(&r), bytes = get_u64(&r);
+
+	if (!reader_done(&r) || events < p->acked_events || events > h->events ||
+	    bytes < p->acked_bytes || bytes > h->bytes) {
+		malformed(h, p, f);
+		return;
+	}
+	p->acked_events = events;
+	p->acked_bytes = bytes;
+	p->progress_at = time_now_ms();
+	hub_acknowledge(h);
+}
+
+void hub_on_follower(struct hub *h, struct peer *p, const struct frame *f)
+{
+	p->heard_at = time_now_ms();
+	switch (f->type) {
+	case FRAME_ACK:
+		on_ack(h, p, f);
+		break;
+	case FRAME_VERDICT:
+		hub_on_verdict(h, p, f);
+		break;
+	case FRAME_EXITED:
+		on_exited(h, p, f);
+		break;
+	case FRAME_ERROR:
+		on_error(h, p, f);
+		break;
+	case FRAME_HEARTBEAT:
+		break;
+	default:
+		malformed(h, p, f);
+	}
+}

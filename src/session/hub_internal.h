@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the hub share. */
+#ifndef CHIRAL_SESSION_HUB_INTERNAL_H
+#define CHIRAL_SESSION_HUB_INTERNAL_H
+
+#include "link/recfile.h"
+#include "match/report.h"
+#include "session/hub.h"
+#include "session/peer.h"
+
+enum hub_state {
+	HUB_RUNNING,
+	HUB_REPORTING,	/* a divergence; the leader's half of the alarm is awaited */
+	HUB_FROZEN,	/* the user looks at the variants */
+	HUB_ENDING,	/* everybody was told to end */
+};
+
+struct hub {
+	struct hub_config *config;
+	enum hub_state state;
+	struct peer leader;		/* without a link when a record takes its place */
+	struct peer followers[HUB_PEERS_MAX];
+	unsigned n_followers;
+	struct recfile *record;		/* being written */
+	struct recfile *source;		/* being verified */
+	bool source_ended;
+	uint64_t events, bytes;		/* that the leader sent */
+	struct report report;		/* HUB_REPORTING: the follower's half */
+	struct peer *accused;		/* the follower that reported */
+	int64_t deadline;		/* of the state, ms; 0: none */
+	int exit_status;		/* -1: not known yet */
+	bool divergent, lost;
+	int interrupts;
+	bool stdin_open;
+	struct writer output[3];	/* the program's, waiting for our stdout and stderr */
+	int signal_fd;
+};
+
+/* hub_setup.c: from nothing to GO. 0, or a negative errno, logged, with exit_status set. */
+int hub_setup(struct hub *h);
+
+/* hub_frames.c: what nodes say. */
+void hub_on_leader(struct hub *h, const struct frame *f);
+void hub_on_follower(struct hub *h, struct peer *p, const struct frame *f);
+/* Sends the acknowledgement that all followers agree on. */
+void hub_acknowledge(struct hub *h);
+
+/* hub_end.c: divergence, loss and the end. */
+void hub_on_verdict(struct hub *h, struct peer *p, const struct frame *f);
+void hub_on_reported(struct hub *h, const struct frame *f);
+/* The leader's half did not come in time. */
+void hub_publish_alarm(struct hub *h);
+void hub_lost(struct hub *h, struct peer *p, const char *why);
+void hub_end(struct hub *h, int exit_status);
+/* A variant's end: compares the statuses when both are known. */
+void hub_check_exits(struct hub *h);
+bool hub_is_over(const struct hub *h);
+
+/* hub_status.c: JSON lines for --json-status-fd. */
+void hub_status_started(struct hub *h);
+void hub_status_alarm(struct hub *h, const struct report *r);
+void hub_status_exit(struct hub *h);
+
+#endif

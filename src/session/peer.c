@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session/peer.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "node/node.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HANDSHAKE_MS 10000
+#define END_MS 3000
+#define ERROR_TEXT_MAX 4096u
+
+void error_encode(struct writer *w, int exit_status, const char *text)
+{
+	put_u32(w, (uint32_t)exit_status);
+	put_str(w, text);
+}
+
+char *error_decode(const uint8_t *body, size_t len, int *ret_exit_status)
+{
+	struct reader r = reader_of(body, len);
+	uint32_t status = get_u32(&r);
+	char *text = get_str(&r, ERROR_TEXT_MAX);
+
+	*ret_exit_status = EXIT_OWN_FAILURE;
+	if (!reader_done(&r) || status > 255) {
+		free(text);
+		return strdup("said something malformed");
+	}
+	*ret_exit_status = (int)status;
+	/* What a node says is printed on the user's terminal. */
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	return text;
+}
+
+int peer_adopt(struct peer *p, const char *node, int fd, const uint8_t *session)
+{
+	struct hello mine, theirs;
+	int r;
+
+	p->node = strdup(node);
+	r = p->node ? link_new(fd, node, &p->link) : -ENOMEM;
+	if (r < 0) {
+		close(fd);
+		return log_errno(-r, "cannot use the connection to %s", node);
+	}
+	hello_init(&mine, session);
+	r = link_handshake(p->link, &mine, HANDSHAKE_MS, &theirs);
+	if (r < 0) {
+		log_error("%s", link_error(p->link));
+		return r;
+	}
+	p->isa = (enum isa)theirs.isa;
+	p->heard_at = time_now_ms();
+	return 0;
+}
+
+int peer_connect(struct peer *p, const char *node, const char *const *publish,
+		 const uint8_t *session)
+{
+	struct node_spec spec;
+	int r = node_parse(node, &spec), fd;
+
+	if (r < 0)
+		return r;
+	fd = node_connect(&spec, publish, &p->pid);
+	node_spec_free(&spec);
+	return fd < 0 ? fd : peer_adopt(p, node, fd, session);
+}
+
+int peer_expect(struct peer *p, enum frame_type type, int timeout_ms, struct frame *ret,
+		int *ret_exit_status)
+{
+	int64_t deadline = deadline_after_ms(timeout_ms);
+	int r;
+
+	while ((r = link_recv_wait(p->link, deadline_left_ms(deadline), ret)) == 1) {
+		cleanup_free char *text = NULL;
+
+		if (ret->type == type)
+			return 0;
+		if (ret->type == FRAME_HEARTBEAT)
+			continue;
+		if (ret->type == FRAME_ERROR) {
+			text = error_decode(ret->body, ret->len, ret_exit_status);
+			log_error("%s: %s", p->node, text ? text : "failed");
+			return -ECANCELED;
+		}
+		log_error("%s sent %s where %s was due", p->node, frame_type_name(ret->type),
+			  frame_type_name(type));
+		return -EPROTO;
+	}
+	*ret_exit_status = EXIT_PEER_LOST;
+	if (r == -ETIMEDOUT)
+		log_error("%s did not answer in %d s", p->node, timeout_ms / 1000);
+	else
+		log_error("%s", link_error(p->link));
+	return r;
+}
+
+int peer_send(struct peer *p, enum frame_type type, const void *body, size_t len)
+{
+	int r;
+
+	if (!p->link)
+		return -EPIPE;
+	r = link_send(p->link, type, body, len);
+	return r < 0 ? r : link_flush(p->link);
+}
+
+static void end_process(pid_t pid)
+{
+	int64_t deadline = deadline_after_ms(END_MS);
+
+	while (deadline_left_ms(deadline) > 0) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			return;
+		poll(NULL, 0, 2);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+void peer_close(struct peer *p)
+{
+	if (p->link)
+		link_free(p->link);
+	p->link = NULL;
+	if (p->pid)
+		end_process(p->pid);
+	p->pid = 0;
+	cleanup_free_fn(&p->node);
+	cleanup_free_fn(&p->started.program);
+}
