@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a fuzz target defines and may use. Built by clang it is a libFuzzer program (tests/fuzz/run.sh);
- * built by gcc it runs each seed, each prefix of a seed and each seed with one byte changed, or the
- * files it is given.
+ * built by gcc it runs each seed, prefixes of it and copies with one byte changed (at most at a hundred
+ * places), or the files it is given.
  *
  *	fuzz-NAME --seeds DIR	writes the seeds into DIR, in both builds
  */
