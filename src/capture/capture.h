@@ -14,10 +14,10 @@ struct capture {
 };
 
 /*
- * Runs the variant to its end, or until the hub wishes it dead. The calling thread is its tracer.
- * Afterwards no process of the variant is left. Counters and the wait status go to ret. 0 or -errno,
- * logged, when this machine failed us.
+ * Runs the variant to its end, or until the hub wishes it dead; tells the hub (EXITED) and answers its
+ * questions until the connection ends. The calling thread is its tracer. Afterwards no process of the
+ * variant is left. 0 or -errno, logged, when this machine failed us.
  */
-int capture_ptrace(const struct capture *c, struct exited *ret);
+int capture_ptrace(const struct capture *c);
 
 #endif

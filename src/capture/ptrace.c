@@ -196,7 +196,27 @@ static void loop(struct tracer *t)
 	}
 }
 
-int capture_ptrace(const struct capture *c, struct exited *ret)
+/* A follower may find a difference long after the leader's end: the last calls are kept for it. */
+static void stay_for_reports(struct tracer *t)
+{
+	struct writer w = { 0 };
+	int signal;
+
+	exited_encode(&w, &t->counts);
+	leader_send(t->leader, FRAME_EXITED, w.data, w.len);
+	writer_free(&w);
+	for (;;) {
+		enum leader_wish wish = leader_take_wish(t->leader, &signal);
+
+		if (wish == WISH_KILL)
+			return;
+		if (wish == WISH_REPORT)
+			tracer_report(t);
+		leader_wait_wish(t->leader);
+	}
+}
+
+int capture_ptrace(const struct capture *c)
 {
 	struct tracer t = {
 		.start = c->start,
@@ -213,7 +233,8 @@ int capture_ptrace(const struct capture *c, struct exited *ret)
 	loop(&t);
 	kill_all(&t);
 	leader_counts(t.leader, &t.counts.events, &t.counts.bytes);
-	*ret = t.counts;
+	if (t.err == 0)
+		stay_for_reports(&t);
 	tracees_free(&t.tracees);
 	return t.err;
 }

@@ -42,8 +42,8 @@ void tracer_handle(struct tracer *t, pid_t tid, int status);
 
 /* ptrace_signal.c */
 void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal);
-/* At an entry stop: true when a signal is delivered first and the call comes again. */
-bool tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs, long nr);
+/* At the entry of a compared call: a signal that waits is delivered first, and the call comes again. */
+void tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs);
 /* rt_sigaction was called. */
 void tracee_note_handler(struct tracee *tr);
 

@@ -128,8 +128,8 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 		tracee_continue_to_exit(tr, 0);
 		return;
 	}
-	if (tr->n_pending && tracee_deliver_pending(tr, &regs, isa_regs_nr(&regs)))
-		return;
+	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
+	tr->redelivered = 0;
 	n->isa = isa_native;
 	n->nr = isa_regs_nr(&regs);
 	for (int i = 0; i < CALL_ARGS_MAX; i++)
@@ -151,6 +151,8 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 		refuse(t, tr, &regs, v.err);
 	else if (v.decision == DECIDE_LOCAL)
 		enter_local(t, tr);
+	else if (tr->n_pending)
+		tracee_deliver_pending(tr, &regs);
 	else
 		enter_compared(t, tr, &regs);
 }

@@ -4,7 +4,7 @@
  *
  * A handler may run only where every variant can run it: at a call. An asynchronous signal that finds
  * the thread in user code is therefore put aside and sent again when the thread enters its next
- * traced call, before that call is executed; the call instruction is repeated after the handler.
+ * compared call, before that call is executed; the call instruction is repeated after the handler.
  * A signal that interrupts a blocking call is delivered there, with the outcome that the kernel gives
  * that call (EINTR or restart, signal(7)). Faults and fatal signals are delivered at once.
  */
@@ -151,17 +151,16 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 	}
 }
 
-bool tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs, long nr)
+void tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs)
 {
 	siginfo_t info = tr->pending[0];
 
 	tr->n_pending--;
 	memmove(tr->pending, tr->pending + 1, tr->n_pending * sizeof(tr->pending[0]));
-	if (isa_syscall_rewind(tr->tid, regs, (int)nr) < 0)
-		return true; /* killed meanwhile */
+	if (isa_syscall_rewind(tr->tid, regs, (int)tr->native.nr) < 0)
+		return; /* killed meanwhile */
 	tr->redelivered = info.si_signo;
 	tr->redelivered_info = info;
 	syscall(SYS_tgkill, tr->process->pid, tr->tid, info.si_signo);
 	tracee_continue(tr, 0);
-	return true;
 }

@@ -112,7 +112,6 @@ static int lead(struct link *link, const struct start *start, const char *path,
 	struct spawn spawn = { .start = start, .path = path, .filter = filter };
 	struct spawned variant;
 	struct capture capture;
-	struct exited exited = { 0 };
 	struct pipes pipes;
 	struct leader *leader;
 	int r = make_pipes(start->stdio_inherit, &pipes);
@@ -136,11 +135,10 @@ static int lead(struct link *link, const struct start *start, const char *path,
 		return EXIT_PEER_LOST;
 	}
 	capture = (struct capture){ start, leader, variant.pid };
-	r = capture_ptrace(&capture, &exited);
+	r = capture_ptrace(&capture);
 	leader_free(leader);
 	if (r < 0)
 		return give_up(link, EXIT_OWN_FAILURE, "capturing the leader failed: %s", strerror(-r));
-	send_exited(link, &exited);
 	return 0;
 }
 

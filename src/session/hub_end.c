@@ -106,7 +106,7 @@ void hub_on_verdict(struct hub *h, struct peer *p, const struct frame *f)
 	h->deadline = deadline_after_ms(REPORTED_MS);
 	tid = h->report.tid;
 	/* The leader executes no further call from here on. */
-	if (!h->leader.link || h->leader.exited ||
+	if (!h->leader.link ||
 	    peer_send(&h->leader, FRAME_REPORT, &tid, sizeof(tid)) < 0)
 		hub_publish_alarm(h);
 }

@@ -106,12 +106,14 @@ static void on_exited(struct hub *h, struct peer *p, const struct frame *f)
 static void on_error(struct hub *h, struct peer *p, const struct frame *f)
 {
 	int status;
-	cleanup_free char *text = error_decode(f->body, f->len, &status);
+	cleanup_free char *text = NULL;
 
+	if (p->exited || h->state == HUB_ENDING)
+		return; /* what a node says after its variant's end is about the connection */
+	text = error_decode(f->body, f->len, &status);
 	log_error("%s: %s", p->node, text ? text : "failed");
 	p->lost = true;
-	if (h->state != HUB_ENDING)
-		hub_end(h, status);
+	hub_end(h, status);
 }
 
 void hub_on_leader(struct hub *h, const struct frame *f)

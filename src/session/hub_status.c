@@ -70,15 +70,15 @@ void hub_status_alarm(struct hub *h, const struct report *r)
 	size_t len = 0;
 	FILE *f;
 
-	/* Without a status descriptor the line goes where the text went. */
+	if (h->config->status_fd < 0)
+		return;
 	f = open_memstream(&text, &len);
 	if (!f)
 		return;
 	report_print_json(f, r);
 	fclose(f);
 	if (text)
-		(void)!write(h->config->status_fd >= 0 ? h->config->status_fd : STDERR_FILENO, text,
-			     len);
+		(void)!write(h->config->status_fd, text, len);
 	free(text);
 }
 

@@ -17,7 +17,7 @@ const char *call_path(const struct call_record *c, unsigned arg)
 	static char path[START_PATH_MAX];
 	const struct payload *p = call_in_of(c, arg);
 
-	if (!p || p->form != PAYLOAD_BYTES || p->size == 0 || p->size >= sizeof(path))
+	if (!p || p->form != PAYLOAD_BYTES || p->size >= sizeof(path))
 		return NULL;
 	memcpy(path, payload_data(c, p), p->size);
 	path[p->size] = 0;

@@ -25,8 +25,8 @@ struct verdict_of_call {
 struct verdict_of_call call_decide(const struct native_call *n, const struct call_record *c,
 				   const struct vdt *vdt, char *const *extra);
 
-/* The path an argument captured, valid until the next call of this function; NULL when it is empty, not
- * readable or too long. */
+/* The path an argument captured, valid until the next call of this function; NULL when it is not readable or
+ * too long. */
 const char *call_path(const struct call_record *c, unsigned arg);
 
 /* The process-wide warning about calls that answer ENOSYS: true the first time for a row. */
