@@ -51,12 +51,10 @@ static void sink_digest(struct sink *s, const uint8_t *data, size_t n)
 static void sink_start_digesting(struct sink *s)
 {
 	_Static_assert(PAYLOAD_INLINE_MAX <= PAYLOAD_BLOCK, "stored bytes fit the first block");
-	const uint8_t *stored = s->c->bytes.data + s->p->off;
-
 	s->digesting = true;
 	crypto_onetimeauth_init(&s->state, s->key);
 	if (s->len)
-		crypto_onetimeauth_update(&s->state, stored, s->len);
+		crypto_onetimeauth_update(&s->state, s->c->bytes.data + s->p->off, s->len);
 	s->in_block = (uint32_t)s->len;
 	s->c->bytes.len = s->p->off;
 }
