@@ -228,7 +228,7 @@ static int pipe_into_guest(const struct microvm *vm, char **producer, char **con
 /* debs: one path a line, cut in place. */
 static int unpack_in_guest(const struct microvm *vm, char *debs)
 {
-	char *consumer[] = { "tar", "-x", "-C", "/", "--keep-directory-symlink", NULL };
+	char *consumer[] = { "tar", "-x", "--warning=no-timestamp", "-C", "/", "--keep-directory-symlink", NULL };
 	int r = 0;
 
 	for (char *deb = strtok(debs, "\n"); deb && r == 0; deb = strtok(NULL, "\n"))
@@ -266,12 +266,12 @@ static int do_add(const struct microvm *vm, int argc, char **argv)
 /* Into a folder that is there, or (one source) under the new name. $1: 1 if there is one source. */
 static const char copy_script[] =
 	"set -e; one=$1 name=$2 to=$3\n"
-	"if [ -d \"$to\" ]; then exec tar -x -p --numeric-owner -C \"$to\"; fi\n"
-	"if [ \"$one\" != 1 ]; then mkdir -p \"$to\"; exec tar -x -p --numeric-owner -C \"$to\"; fi\n"
+	"if [ -d \"$to\" ]; then exec tar -x --warning=no-timestamp -p --numeric-owner -C \"$to\"; fi\n"
+	"if [ \"$one\" != 1 ]; then mkdir -p \"$to\"; exec tar -x --warning=no-timestamp -p --numeric-owner -C \"$to\"; fi\n"
 	"case $to in */) echo \"chiral: $to is not a folder in the microVM\" >&2; cat >/dev/null; exit 1;; esac\n"
 	"mkdir -p \"$(dirname \"$to\")\"\n"
 	"new=$(mktemp -d \"$to.XXXXXX\"); trap 'rm -rf \"$new\"' EXIT\n"
-	"tar -x -p --numeric-owner -C \"$new\"\n"
+	"tar -x --warning=no-timestamp -p --numeric-owner -C \"$new\"\n"
 	"mv -fT \"$new/$name\" \"$to\"\n";
 
 /* Absolute path of a source without following a link at its end. Owned. */

@@ -116,7 +116,7 @@ static int node_read(struct remote *x)
 	return r;
 }
 
-static int remote_turn(struct remote *x)
+static int remote_wait(struct remote *x)
 {
 	bool room = link_queued(x->link) < QUEUE_MAX;
 	struct pollfd p[2] = {
@@ -134,9 +134,23 @@ static int remote_turn(struct remote *x)
 		if (r < 0)
 			return log_errno(-r, "cannot send standard input");
 	}
-	/* When writing fails, what came before may still tell why: read on. */
-	link_flush(x->link);
-	return node_read(x);
+	return 0;
+}
+
+/* 1 at the command's end, -errno, logged. */
+static int remote_loop(struct remote *x)
+{
+	for (;;) {
+		int r;
+
+		/* When writing fails, what came before may still tell why: read on. */
+		link_flush(x->link);
+		r = node_read(x);
+		if (r == 0)
+			r = remote_wait(x);
+		if (r)
+			return r;
+	}
 }
 
 static int remote_start(struct remote *x, const struct exec_request *req)
@@ -173,8 +187,8 @@ int exec_remote(int fd, const char *peer, const struct exec_request *req, int in
 	r = remote_start(&x, req);
 	if (r == 0 && in < 0) /* the command sees an empty standard input */
 		r = link_send(l, FRAME_STDIO, "", 1);
-	while (r == 0)
-		r = remote_turn(&x);
+	if (r == 0)
+		r = remote_loop(&x);
 	if (r < 0)
 		return r;
 	return WIFSIGNALED(x.status) ? 128 + WTERMSIG(x.status) : WEXITSTATUS(x.status);

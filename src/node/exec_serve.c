@@ -165,11 +165,11 @@ static int on_frame(struct exec *x, const struct frame *f)
 	}
 }
 
-/* 0, or a negative errno that ends the connection. */
+/* 0 when there is no frame now, 1 when the command has to read first, -errno ends the connection. */
 static int hub_read(struct exec *x)
 {
 	struct frame f;
-	int r = 0;
+	int r = 1;
 
 	while (pending(x) < IN_MAX && (r = link_recv(x->link, &f)) > 0) {
 		r = on_frame(x, &f);
@@ -216,18 +216,36 @@ static void on_exit_of_command(struct exec *x)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* One round: 1 when the command is over and all its output queued, 0 to go on, -errno. */
-static int exec_turn(struct exec *x)
+/* Moves what can be moved now: 1 when the command is over and all its output queued, 0, -errno. */
+static int exec_move(struct exec *x)
 {
-	bool out_room = link_queued(x->link) <= OUT_MAX, in_room = pending(x) < IN_MAX, all = true;
+	bool all = true;
+	int r;
+
+	/* Frames may wait in the link's memory, where poll(2) does not see them. */
+	do {
+		r = hub_read(x);
+		if (r < 0)
+			return r;
+		stdin_write(x);
+	} while (r > 0 && pending(x) < IN_MAX);
+	for (int i = 0; i < 2; i++)
+		all &= output_read(x, i);
+	r = link_flush(x->link);
+	return r < 0 ? r : x->exited && all;
+}
+
+/* Waits for anything to change. */
+static int exec_wait(struct exec *x)
+{
+	bool out_room = link_queued(x->link) <= OUT_MAX;
 	struct pollfd p[5] = {
-		{ .fd = link_fd(x->link), .events = in_room ? POLLIN : 0 },
+		{ .fd = link_fd(x->link), .events = pending(x) < IN_MAX ? POLLIN : 0 },
 		{ .fd = pending(x) ? x->in : -1, .events = POLLOUT },
 		{ .fd = out_room ? x->out[0] : -1, .events = POLLIN },
 		{ .fd = out_room ? x->out[1] : -1, .events = POLLIN },
 		{ .fd = x->exited ? -1 : x->pidfd, .events = POLLIN },
 	};
-	int r;
 
 	if (link_queued(x->link))
 		p[0].events |= POLLOUT;
@@ -235,16 +253,9 @@ static int exec_turn(struct exec *x)
 		return -errno;
 	if (p[4].revents)
 		on_exit_of_command(x);
-	r = hub_read(x);
-	if (r < 0 || ((p[0].revents & (POLLHUP | POLLERR)) && !(p[0].revents & POLLIN)))
-		return r < 0 ? r : -EPIPE;
-	stdin_write(x);
-	for (int i = 0; i < 2; i++)
-		all &= output_read(x, i);
-	r = link_flush(x->link);
-	if (r < 0)
-		return r;
-	return x->exited && all;
+	if ((p[0].revents & (POLLHUP | POLLERR)) && !(p[0].revents & POLLIN))
+		return -EPIPE;
+	return 0;
 }
 
 static int exec_loop(struct exec *x)
@@ -252,9 +263,11 @@ static int exec_loop(struct exec *x)
 	uint32_t status;
 	int r;
 
-	do
-		r = exec_turn(x);
-	while (r == 0);
+	while ((r = exec_move(x)) == 0) {
+		r = exec_wait(x);
+		if (r < 0)
+			return r;
+	}
 	if (r < 0)
 		return r;
 	status = (uint32_t)x->status;

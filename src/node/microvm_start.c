@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MONITOR_MS 10000
@@ -161,7 +160,7 @@ static void args_fill(struct args *a, const struct microvm *vm, const char *imag
 	arg(a, "-initrd");
 	arg(a, "%s/initrd", vm->run);
 	arg(a, "-append");
-	arg(a, "%s chiral.now=%lld", vm->config->kernel_args, (long long)time(NULL));
+	arg(a, "%s", vm->config->kernel_args);
 	arg(a, "-serial");
 	arg(a, "file:%s/console.log", vm->run);
 	arg(a, "-qmp");

@@ -6,6 +6,7 @@
 #include "match/monitor.h"
 #include "node/exec.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,9 +26,13 @@ static int serve_link(struct link *l)
 {
 	struct hello mine, peer;
 	struct frame f;
+	int r;
 
 	hello_init(&mine, NULL);
-	if (link_handshake(l, &mine, HANDSHAKE_MS, &peer) < 0)
+	r = link_handshake(l, &mine, HANDSHAKE_MS, &peer);
+	if (r == -EPIPE) /* somebody who only looked whether a node is here */
+		return 0;
+	if (r < 0)
 		return serve_fail(l, link_error(l));
 	if (link_recv_wait(l, FIRST_FRAME_MS, &f) < 0)
 		return serve_fail(l, link_error(l));

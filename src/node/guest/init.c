@@ -5,8 +5,6 @@
  * It loads the modules of the initramfs, lays a tmpfs over the read-only squashfs, brings the network
  * up and then keeps `chiral node --serial` running: that serves the host over virtio-serial. Nothing
  * in the guest outlives a power-off, so there is nothing to shut down cleanly: the host just ends QEMU.
- *
- * Kernel arguments: chiral.now=SECONDS sets the clock (the guest loads no RTC driver).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +24,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CHIRAL "/run/chiral/chiral"
@@ -94,27 +91,7 @@ static void modules_load(void)
 		free(list);
 }
 
-/* ---- clock and network ----------------------------------------------------------------------- */
-
-static void clock_set(void)
-{
-	char line[4096], *at;
-	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
-	struct timespec now = { 0 };
-
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return;
-	line[n] = '\0';
-	at = strstr(line, "chiral.now=");
-	if (!at)
-		return;
-	now.tv_sec = strtoll(at + strlen("chiral.now="), NULL, 10);
-	if (clock_settime(CLOCK_REALTIME, &now) < 0)
-		say("cannot set", "the clock");
-}
+/* ---- network ----------------------------------------------------------------------------------------- */
 
 static void set_address(struct ifreq *r, const char *address)
 {
@@ -279,7 +256,6 @@ int main(void)
 	mount_at("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	mount_at("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, NULL);
 	console_open();
-	clock_set();
 	modules_load();
 	root_mount();
 	rest_mount();
