@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The leader's outcome given to a follower. The record comes from another machine: it is checked against
- * what the follower's own call allows, not against what the record says of itself.
+ * The leader's outcome given to a follower. The record comes from another machine: it is checked
+ * against what the follower's own call allows, not against what the record says of itself.
  */
 #include "event/iovec.h"
 #include "event/memio.h"
@@ -20,7 +20,7 @@ static int apply_bytes(const struct call_view *v, unsigned i, const uint8_t *dat
 static int apply_fdset(const struct call_view *v, unsigned i, const uint8_t *data, size_t len)
 {
 	uint64_t bits = view_length(v, i);
-	uint8_t zero[8] = { 0 };
+	uint8_t zero[8] = {0};
 	int r;
 
 	if (bits > FDSET_BITS_MAX)
@@ -33,7 +33,7 @@ static int apply_fdset(const struct call_view *v, unsigned i, const uint8_t *dat
 static int apply_iovec(const struct call_view *v, unsigned i, const uint8_t *data, size_t len)
 {
 	const struct len_source *l = &v->row->args[i].len;
-	struct iov iov = { v->cx->mem, v->raw[i], 0 };
+	struct iov iov = {v->cx->mem, v->raw[i], 0};
 
 	if (len != (v->ret > 0 ? (uint64_t)v->ret : 0))
 		return -EPROTO;
@@ -72,8 +72,8 @@ static void view_set_len_after(struct call_view *v, const struct call_record *le
 }
 
 /*
- * A payload may be missing only where the leader's form of the call gives none: the remaining time of
- * a poll that the follower made as ppoll.
+ * A payload may be missing only where the leader's form of the call gives none: the remaining time
+ * of a poll that the follower made as ppoll.
  */
 static bool may_be_missing(const struct arg_spec *s)
 {
@@ -94,11 +94,12 @@ static int apply_out_arg(const struct call_view *v, unsigned i, const struct cal
 }
 
 /* Native result of an alias that returns what its canonical row writes, or ret itself. */
-static int64_t ret_converted(const struct call_view *v, const struct call_record *leader, int64_t ret)
+static int64_t ret_converted(const struct call_view *v, const struct call_record *leader,
+			     int64_t ret)
 {
 	for (unsigned i = 0; i < v->row->n_args; i++) {
 		const struct payload *p = call_out_of(leader, i);
-		uint8_t native[CONVERT_MAX] = { 0 };
+		uint8_t native[CONVERT_MAX] = {0};
 		const struct struct_spec *s;
 
 		if (v->conv[i] != CONV_TIME && v->conv[i] != CONV_ALARM_OLD)

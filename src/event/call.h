@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Canonical calls: what a system call of a variant is when ISA, addresses and layouts are taken out of
- * it. The leader's monitor makes one at each call; the follower's makes its own and the two are
+ * Canonical calls: what a system call of a variant is when ISA, addresses and layouts are taken out
+ * of it. The leader's monitor makes one at each call; the follower's makes its own and the two are
  * compared; the outcome of the leader's is then written into the follower.
  *
  * All functions here are the table's interpreter: they know argument kinds, never calls.
@@ -18,39 +18,39 @@
 /* Bytes of one argument above this are represented by keyed digests (in-payloads only). */
 #define PAYLOAD_INLINE_MAX 4096u
 /* A digest stands for this many bytes of the payload (the last one for the rest). */
-#define PAYLOAD_BLOCK 4096u
+#define PAYLOAD_BLOCK       4096u
 #define PAYLOAD_DIGEST_SIZE 16u
 /* Upper bound of the bytes that one argument may move: more is an error of the session. */
-#define PAYLOAD_MAX (64u << 20)
+#define PAYLOAD_MAX       (64u << 20)
 #define CALL_PAYLOADS_MAX 8
-#define SESSION_KEY_SIZE 32
+#define SESSION_KEY_SIZE  32
 
 enum payload_form {
-	PAYLOAD_BYTES,	/* canonical bytes */
-	PAYLOAD_NULL,	/* reserved: an argument that is NULL has the scalar 0 and no payload */
-	PAYLOAD_FAULT,	/* the memory was not readable, or is of a size that the kernel refuses; data
-			 * holds what could be read (in-payloads over PAYLOAD_INLINE_MAX: digests) */
-	PAYLOAD_DIGEST, /* data: one PAYLOAD_DIGEST_SIZE digest per PAYLOAD_BLOCK; len: real length */
+	PAYLOAD_BYTES, /* canonical bytes */
+	PAYLOAD_NULL,  /* reserved: an argument that is NULL has the scalar 0 and no payload */
+	PAYLOAD_FAULT, /* the memory was not readable, or is of a size that the kernel refuses; data
+			* holds what could be read (in-payloads over PAYLOAD_INLINE_MAX: digests) */
+	PAYLOAD_DIGEST, /* data: a PAYLOAD_DIGEST_SIZE digest per PAYLOAD_BLOCK; len: real length */
 };
 
 struct payload {
-	uint8_t arg;	/* canonical argument number */
-	uint8_t form;	/* enum payload_form */
-	uint32_t len;	/* length in bytes of what is represented */
-	uint32_t off;	/* where data is in call_record.bytes */
-	uint32_t size;	/* bytes of data there */
+	uint8_t arg;   /* canonical argument number */
+	uint8_t form;  /* enum payload_form */
+	uint32_t len;  /* length in bytes of what is represented */
+	uint32_t off;  /* where data is in call_record.bytes */
+	uint32_t size; /* bytes of data there */
 };
 
 /* One canonical call. Reused from call to call: call_record_reset() keeps the allocation. */
 struct call_record {
-	uint16_t id;			/* enum call_id of a canonical row (sub-rows included) */
+	uint16_t id; /* enum call_id of a canonical row (sub-rows included) */
 	uint8_t n_in, n_out;
-	bool has_exit;			/* ret and out are valid */
-	uint64_t arg[CALL_ARGS_MAX];	/* canonical scalars; 0 / 1 for pointers (NULL / not) */
-	int64_t ret;			/* result, or -errno (errno values are equal on both ISAs) */
+	bool has_exit;               /* ret and out are valid */
+	uint64_t arg[CALL_ARGS_MAX]; /* canonical scalars; 0 / 1 for pointers (NULL / not) */
+	int64_t ret;                 /* result, or -errno (errno values are equal on both ISAs) */
 	struct payload in[CALL_PAYLOADS_MAX];
 	struct payload out[CALL_PAYLOADS_MAX];
-	struct writer bytes;		/* storage of all payloads */
+	struct writer bytes; /* storage of all payloads */
 };
 
 void call_record_reset(struct call_record *c);
@@ -70,8 +70,8 @@ struct native_call {
 	enum isa isa;
 	long nr;
 	uint64_t arg[CALL_ARGS_MAX];
-	const struct call_row *row;	/* native row with its sub-call resolved; set by call_resolve() */
-	const struct call_row *canon;	/* canonical row (aliases resolved) */
+	const struct call_row *row;   /* native row, its sub-call resolved */
+	const struct call_row *canon; /* canonical row (aliases resolved) */
 };
 
 /*
@@ -87,7 +87,7 @@ struct cookie_ops {
 struct call_ctx {
 	enum isa isa;
 	struct mem *mem;
-	const uint8_t *key;		/* SESSION_KEY_SIZE bytes; digests depend on it */
+	const uint8_t *key;               /* SESSION_KEY_SIZE bytes; digests depend on it */
 	const struct cookie_ops *cookies; /* NULL: cookies become 0 */
 	void *cookies_owner;
 };
@@ -95,11 +95,11 @@ struct call_ctx {
 /* Fills n->row and n->canon from isa, nr and arg. -ENOSYS when there is no row. */
 int call_resolve(struct native_call *n);
 
-/* Entry: scalars and in-payloads. c is reset first. 0, or -ESRCH when the process is gone, -ENOMEM, -E2BIG. A variant's
- * bad pointer is not an error: it becomes PAYLOAD_FAULT. */
+/* Entry: scalars and in-payloads. c is reset first. 0, or -ESRCH when the process is gone, -ENOMEM,
+ * -E2BIG. A variant's bad pointer is not an error: it becomes PAYLOAD_FAULT. */
 int call_capture_in(const struct call_ctx *cx, const struct native_call *n, struct call_record *c);
 
-/* Exit, leader: canonical result and out-payloads of native result ret. c went through capture_in. */
+/* Exit, leader: canonical result and out-payloads of native result ret; c is that of the entry. */
 int call_capture_out(const struct call_ctx *cx, const struct native_call *n, int64_t ret,
 		     struct call_record *c);
 
@@ -109,15 +109,15 @@ int call_capture_out(const struct call_ctx *cx, const struct native_call *n, int
 int call_apply_out(const struct call_ctx *cx, const struct native_call *n,
 		   const struct call_record *leader, int64_t *ret_native);
 
-/* Adds len bytes of the variant's memory at addr as the out-payload of argument arg, which the table
- * ignores (mmap's address): as many as are readable. 0, -ESRCH, -ENOMEM, -E2BIG. */
+/* Adds len bytes of the variant's memory at addr as the out-payload of argument arg, which the
+ * table ignores (mmap's address): as many as are readable. 0, -ESRCH, -ENOMEM, -E2BIG. */
 int call_add_memory(const struct call_ctx *cx, struct call_record *c, unsigned arg, uint64_t addr,
 		    uint64_t len);
 
 /* The native cookie of an in argument with a FIELD_COOKIE (epoll_ctl): 1 and *ret, or 0. */
 int call_in_cookie(const struct call_ctx *cx, const struct native_call *n, uint64_t *ret);
 
-/* Descriptors that a successful call has made: its result, an fd pair, those received in a message. */
+/* Descriptors that a successful call has made: its result, an fd pair, those received in a message */
 struct call_new_fd {
 	int fd;
 	bool cloexec;
@@ -127,12 +127,12 @@ struct call_new_fd {
 size_t call_new_fds(const struct call_record *c, struct call_new_fd *ret, size_t max);
 
 struct call_mismatch {
-	int arg;	   /* canonical argument number; -1: another call altogether */
-	bool payload;	   /* contents differ, not the scalar */
-	bool exact;	   /* offset is the first differing byte; else the start of its block */
+	int arg;      /* canonical argument number; -1: another call altogether */
+	bool payload; /* contents differ, not the scalar */
+	bool exact;   /* offset is the first differing byte; else the start of its block */
 	uint64_t offset;
 	uint64_t leader_value, follower_value; /* scalars, or the differing bytes when exact */
-	char text[256];	   /* one sentence: "argument 2 (buf) differs at byte 17: 0x41 / 0x42" */
+	char text[256]; /* one sentence: "argument 2 (buf) differs at byte 17: 0x41 / 0x42" */
 };
 
 /* Entry parts of both. True when equal; otherwise says where. */
@@ -140,14 +140,14 @@ bool call_equal(const struct call_record *leader, const struct call_record *foll
 		struct call_mismatch *ret);
 
 /*
- * Wire form. Decoding validates everything against the row (ids, counts, arg numbers, forms, lengths)
- * and is safe on hostile bytes: -EPROTO. parts: CALL_PART_* present in the bytes. A call that was
- * announced comes in two records: an exit part alone is added to the entry part that *ret holds when
- * the ids are equal; else *ret is that exit part only (arguments 0). *ret must be zero-initialised
- * before its first use.
+ * Wire form. Decoding validates everything against the row (ids, counts, arg numbers, forms,
+ * lengths) and is safe on hostile bytes: -EPROTO. parts: CALL_PART_* present in the bytes. A call
+ * that was announced comes in two records: an exit part alone is added to the entry part that *ret
+ * holds when the ids are equal; else *ret is that exit part only (arguments 0). *ret must be
+ * zero-initialised before its first use.
  */
 #define CALL_PART_ENTRY 1u
-#define CALL_PART_EXIT 2u
+#define CALL_PART_EXIT  2u
 void call_encode(struct writer *w, const struct call_record *c, unsigned parts);
 int call_decode(struct reader *r, struct call_record *ret, unsigned *ret_parts);
 

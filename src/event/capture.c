@@ -12,8 +12,8 @@
 /* Nothing of a variant is above: the kernel refuses such lengths before it looks at memory. */
 #define USER_SPACE_MAX (UINT64_C(1) << 47)
 /* execve takes no more than this anyway (the stack's limit / 4, at most 6 MiB). */
-#define STRV_COUNT_MAX (256u << 10)
-#define STRV_BYTES_MAX (8u << 20)
+#define STRV_COUNT_MAX  (256u << 10)
+#define STRV_BYTES_MAX  (8u << 20)
 #define STRV_STRING_MAX (128u << 10)
 
 static int capture_string(const struct call_view *v, unsigned i, struct sink *to)
@@ -82,7 +82,7 @@ static int capture_buffer(const struct call_view *v, unsigned i, struct sink *to
 
 static int capture_iovec(const struct call_view *v, unsigned i, struct sink *to)
 {
-	struct iov iov = { v->cx->mem, v->raw[i], view_length(v, i) };
+	struct iov iov = {v->cx->mem, v->raw[i], view_length(v, i)};
 	uint64_t total;
 	int r;
 
@@ -166,7 +166,7 @@ static int capture_in_arg(const struct call_view *v, unsigned i, struct sink *to
 	}
 }
 
-/* pselect6 with a pair that holds no set is pselect6 without a pair (which libcs use for select). */
+/* pselect6 with a pair that holds no set is pselect6 without a pair (which libcs use for select) */
 static int drop_empty_sigsetpair(struct call_view *v)
 {
 	for (unsigned i = 0; i < v->row->n_args; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The wire form of a call. Numbers are LEB128 in their shortest form ("varint"), signed ones zigzag:
+ * The wire form of a call. Numbers are LEB128 in their shortest form ("varint"), signed ones
+ *zigzag:
  *
  *	varint	id * 4 + parts
  * entry part:
@@ -11,9 +12,9 @@
  *	zigzag	result
  *	payloads
  *
- * payloads: u8 with bit i for argument i; then of each, in order: varint length * 4 + form and the bytes
- * (or digests) that form and length ask for. There is one encoding of a record only, so that equal
- * records are equal bytes.
+ * payloads: u8 with bit i for argument i; then of each, in order: varint length * 4 + form and the
+ *bytes (or digests) that form and length ask for. There is one encoding of a record only, so that
+ *equal records are equal bytes.
  */
 #include "event/payload.h"
 #include "event/valid.h"
@@ -62,8 +63,8 @@ static uint64_t get_zigzag(struct reader *r)
 	return x >> 1 ^ (x & 1 ? UINT64_MAX : 0);
 }
 
-static void encode_payloads(struct writer *w, const struct call_record *c, const struct payload *list,
-			    unsigned n)
+static void encode_payloads(struct writer *w, const struct call_record *c,
+			    const struct payload *list, unsigned n)
 {
 	uint8_t mask = 0;
 
@@ -112,8 +113,11 @@ static int decode_payload(struct reader *r, struct call_record *c, unsigned arg,
 	data = get_bytes(r, size);
 	if (!data || size > PAYLOAD_MAX - c->bytes.len)
 		return -EPROTO;
-	*p = (struct payload){ .arg = (uint8_t)arg, .form = form, .len = (uint32_t)len,
-			       .off = (uint32_t)c->bytes.len, .size = size };
+	*p = (struct payload){.arg = (uint8_t)arg,
+			      .form = form,
+			      .len = (uint32_t)len,
+			      .off = (uint32_t)c->bytes.len,
+			      .size = size};
 	put_bytes(&c->bytes, data, size);
 	if (in)
 		c->n_in++;
@@ -167,7 +171,8 @@ static int decode_entry(struct reader *r, struct call_record *c)
 	return payloads_have_pointers(c) ? 0 : -EPROTO;
 }
 
-/* Drops an exit part that the record may hold already, so that decoding again and again does not grow. */
+/* Drops an exit part that the record may hold already, so that decoding again and again does not
+ * grow. */
 static void drop_exit(struct call_record *c)
 {
 	size_t end = 0;

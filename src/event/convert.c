@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Arguments of old calls in the form of the calls that replaced them. All ISAs of the table are LP64:
- * time_t, suseconds_t and long are 64 bits, and timespec, timeval, utimbuf and itimerval have no
- * padding.
+ * Arguments of old calls in the form of the calls that replaced them. All ISAs of the table are
+ * LP64: time_t, suseconds_t and long are 64 bits, and timespec, timeval, utimbuf and itimerval have
+ * no padding.
  */
 #include "event/memio.h"
 #include "event/structs.h"
 
 #include <errno.h>
 
-#define USEC_PER_SEC 1000000
+#define USEC_PER_SEC  1000000
 #define NSEC_PER_USEC 1000
 #define NSEC_PER_MSEC 1000000
 
-/* As select does: microseconds over a second count as seconds. utimes refuses them, so they are kept. */
+/* As select does: microseconds over a second count as seconds. utimes refuses them, so they are
+ * kept. */
 static void timespec_of_timeval(int64_t *t, bool carry)
 {
 	if (carry && t[0] >= 0 && t[1] >= USEC_PER_SEC) {
@@ -32,7 +33,7 @@ static int read_longs(const struct call_view *v, unsigned i, int64_t *ret, size_
 
 int convert_to_canon_row(const struct call_view *v, unsigned i, uint8_t *native)
 {
-	int64_t t[4] = { 0 };
+	int64_t t[4] = {0};
 	int32_t ms = (int32_t)v->raw[i];
 	int r = 0;
 

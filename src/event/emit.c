@@ -168,7 +168,8 @@ void emit_flags(struct emit *e, unsigned set, uint64_t v)
 			continue;
 		masks |= f->mask;
 		rest &= ~(f->mask ? f->mask : f->canon);
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at ? "|" : "", f->name);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at ? "|" : "",
+				       f->name);
 	}
 	if (at >= sizeof(text)) /* a name longer than any of the table's */
 		at = sizeof(text) - 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One way to say a value, two ways to write it: strace-like text and JSON. Internal to src/event. */
+/* One way to say a value, two ways to write it: strace-like text and JSON. Internal to src/event */
 #ifndef CHIRAL_EVENT_EMIT_H
 #define CHIRAL_EVENT_EMIT_H
 

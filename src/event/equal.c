@@ -23,8 +23,7 @@ static const char *form_text(const struct payload *p)
 static bool differ(struct pair *x, unsigned i, bool payload, bool exact, uint64_t offset)
 {
 	*x->m = (struct call_mismatch){
-		.arg = (int)i, .payload = payload, .exact = exact, .offset = offset
-	};
+		.arg = (int)i, .payload = payload, .exact = exact, .offset = offset};
 	return false;
 }
 
@@ -40,13 +39,15 @@ static bool scalar_equal(struct pair *x, unsigned i)
 	m->leader_value = a;
 	m->follower_value = b;
 	if (kind_is_pointer(s->kind))
-		snprintf(m->text, sizeof(m->text), "argument %u (%s) is %s at the leader, %s at the "
-			 "follower", i + 1, s->name, a ? "not NULL" : "NULL",
-			 b ? "not NULL" : "NULL");
+		snprintf(m->text, sizeof(m->text),
+			 "argument %u (%s) is %s at the leader, %s at the "
+			 "follower",
+			 i + 1, s->name, a ? "not NULL" : "NULL", b ? "not NULL" : "NULL");
 	else
-		snprintf(m->text, sizeof(m->text), "argument %u (%s) is %" PRId64 " (0x%" PRIx64
-			 ") at the leader, %" PRId64 " (0x%" PRIx64 ") at the follower", i + 1,
-			 s->name, (int64_t)a, a, (int64_t)b, b);
+		snprintf(m->text, sizeof(m->text),
+			 "argument %u (%s) is %" PRId64 " (0x%" PRIx64 ") at the leader, %" PRId64
+			 " (0x%" PRIx64 ") at the follower",
+			 i + 1, s->name, (int64_t)a, a, (int64_t)b, b);
 	return false;
 }
 
@@ -55,8 +56,9 @@ struct slice {
 	size_t n;
 };
 
-/* Both as bytes: the first that differs, or the end of the shorter. part: of the argument, or "". */
-static bool slices_equal(struct pair *x, unsigned i, const char *part, struct slice a, struct slice b)
+/* Both as bytes: the first that differs, or the end of the shorter. part: of the argument, or "" */
+static bool slices_equal(struct pair *x, unsigned i, const char *part, struct slice a,
+			 struct slice b)
 {
 	const char *name = x->row->args[i].name;
 	size_t n = a.n < b.n ? a.n : b.n, at = 0;
@@ -70,18 +72,20 @@ static bool slices_equal(struct pair *x, unsigned i, const char *part, struct sl
 	if (at == n) {
 		snprintf(m->text, sizeof(m->text),
 			 "argument %u (%s%s) has %zu bytes at the leader, %zu at the follower; the "
-			 "first %zu are equal", i + 1, name, part, a.n, b.n, at);
+			 "first %zu are equal",
+			 i + 1, name, part, a.n, b.n, at);
 		return false;
 	}
 	m->leader_value = a.p[at];
 	m->follower_value = b.p[at];
 	snprintf(m->text, sizeof(m->text),
-		 "argument %u (%s%s) differs at byte %zu: 0x%02x at the leader, 0x%02x at the follower",
+		 "argument %u (%s%s) differs at byte %zu: 0x%02x at the leader, 0x%02x at the "
+		 "follower",
 		 i + 1, name, part, at, a.p[at], b.p[at]);
 	return false;
 }
 
-/* A message by its parts: offsets are those in the data, and its length tells less than its bytes. */
+/* A message by its parts: offsets are those in the data, and its length tells less than its bytes */
 static bool message_equal(struct pair *x, unsigned i, struct slice a, struct slice b)
 {
 	struct reader r = reader_of(a.p, a.n), s = reader_of(b.p, b.n);
@@ -89,20 +93,20 @@ static bool message_equal(struct pair *x, unsigned i, struct slice a, struct sli
 
 	if (msg_parse_sent(&r, &p) < 0 || msg_parse_sent(&s, &q) < 0)
 		return slices_equal(x, i, "", a, b);
-	return slices_equal(x, i, "'s address", (struct slice){ p.name, p.name_size },
-			    (struct slice){ q.name, q.name_size }) &&
+	return slices_equal(x, i, "'s address", (struct slice){p.name, p.name_size},
+			    (struct slice){q.name, q.name_size}) &&
 	       slices_equal(x, i, "'s control data",
-			    (struct slice){ p.controls.p, (size_t)(p.data - p.controls.p) - 4 },
-			    (struct slice){ q.controls.p, (size_t)(q.data - q.controls.p) - 4 }) &&
-	       slices_equal(x, i, "'s data", (struct slice){ p.data, p.size },
-			    (struct slice){ q.data, q.size });
+			    (struct slice){p.controls.p, (size_t)(p.data - p.controls.p) - 4},
+			    (struct slice){q.controls.p, (size_t)(q.data - q.controls.p) - 4}) &&
+	       slices_equal(x, i, "'s data", (struct slice){p.data, p.size},
+			    (struct slice){q.data, q.size});
 }
 
 static bool bytes_equal(struct pair *x, const struct payload *p, const struct payload *q)
 {
 	const struct arg_spec *s = &x->row->args[p->arg];
-	struct slice a = { payload_data(x->leader, p), p->size };
-	struct slice b = { payload_data(x->follower, q), q->size };
+	struct slice a = {payload_data(x->leader, p), p->size};
+	struct slice b = {payload_data(x->follower, q), q->size};
 
 	if (s->kind == ARG_MSGHDR && !spec_receives(s) && p->form == PAYLOAD_BYTES)
 		return message_equal(x, p->arg, a, b);
@@ -122,8 +126,9 @@ static bool digests_equal(struct pair *x, const struct payload *p, const struct 
 	differ(x, p->arg, true, false, (uint64_t)at / PAYLOAD_DIGEST_SIZE * PAYLOAD_BLOCK);
 	snprintf(x->m->text, sizeof(x->m->text),
 		 "argument %u (%s) differs in the block of %u bytes from byte %" PRIu64 " (%" PRIu32
-		 " bytes at the leader, %" PRIu32 " at the follower)", p->arg + 1u,
-		 x->row->args[p->arg].name, PAYLOAD_BLOCK, x->m->offset, p->len, q->len);
+		 " bytes at the leader, %" PRIu32 " at the follower)",
+		 p->arg + 1u, x->row->args[p->arg].name, PAYLOAD_BLOCK, x->m->offset, p->len,
+		 q->len);
 	return false;
 }
 
@@ -149,9 +154,10 @@ static bool payload_equal(struct pair *x, unsigned i)
 		return digests_equal(x, p, q);
 	if (is_digested(p) || is_digested(q)) {
 		differ(x, i, true, false, 0);
-		snprintf(x->m->text, sizeof(x->m->text), "argument %u (%s) has %" PRIu32
-			 " bytes at the leader, %" PRIu32 " at the follower", i + 1,
-			 x->row->args[i].name, p->len, q->len);
+		snprintf(x->m->text, sizeof(x->m->text),
+			 "argument %u (%s) has %" PRIu32 " bytes at the leader, %" PRIu32
+			 " at the follower",
+			 i + 1, x->row->args[i].name, p->len, q->len);
 		return false;
 	}
 	return bytes_equal(x, p, q);
@@ -160,17 +166,16 @@ static bool payload_equal(struct pair *x, unsigned i)
 bool call_equal(const struct call_record *leader, const struct call_record *follower,
 		struct call_mismatch *ret)
 {
-	struct pair x = { leader, follower, &call_rows[leader->id], ret };
+	struct pair x = {leader, follower, &call_rows[leader->id], ret};
 
 	if (leader->id != follower->id) {
-		*ret = (struct call_mismatch){ .arg = -1,
-					       .leader_value = leader->id,
-					       .follower_value = follower->id };
+		*ret = (struct call_mismatch){
+			.arg = -1, .leader_value = leader->id, .follower_value = follower->id};
 		snprintf(ret->text, sizeof(ret->text), "the leader calls %s, the follower %s",
 			 call_rows[leader->id].name, call_rows[follower->id].name);
 		return false;
 	}
-	/* Contents come before a later length: "these bytes differ" tells more than "more bytes". */
+	/* Contents come before a later length: "these bytes differ" tells more than "more bytes" */
 	for (unsigned i = 0; i < x.row->n_args; i++)
 		if (!scalar_equal(&x, i) || !payload_equal(&x, i))
 			return false;

@@ -9,7 +9,8 @@
 typedef int iov_visit(void *state, const struct mem_range *ranges, size_t n, uint64_t total);
 
 /* Cuts ranges to max bytes in all and drops empty ones. */
-static int iov_cut(struct mem_range *ranges, size_t n, uint64_t max, size_t *ret_n, uint64_t *ret_total)
+static int iov_cut(struct mem_range *ranges, size_t n, uint64_t max, size_t *ret_n,
+		   uint64_t *ret_total)
 {
 	uint64_t total = 0;
 	size_t kept = 0;
@@ -38,7 +39,8 @@ static int iov_walk(const struct iov *v, uint64_t max, iov_visit *visit, void *s
 	if (v->count > IOV_COUNT_MAX)
 		return -EFAULT;
 	for (; done < v->count && max; max -= total) {
-		size_t n = v->count - done < MEM_RANGES_MAX ? v->count - done : MEM_RANGES_MAX, kept;
+		size_t n = v->count - done < MEM_RANGES_MAX ? v->count - done : MEM_RANGES_MAX,
+		       kept;
 		int r = mem_get(v->mem, v->addr + done * sizeof(*batch), batch, n * sizeof(*batch),
 				NULL);
 
@@ -89,7 +91,7 @@ static int visit_gather(void *state, const struct mem_range *ranges, size_t n, u
 
 int iov_gather(const struct iov *v, uint64_t max, struct sink *to)
 {
-	struct gather g = { v->mem, to };
+	struct gather g = {v->mem, to};
 
 	return iov_walk(v, max < RW_COUNT_MAX ? max : RW_COUNT_MAX, visit_gather, &g);
 }
@@ -115,7 +117,7 @@ static int visit_scatter(void *state, const struct mem_range *ranges, size_t n, 
 
 int iov_scatter(const struct iov *v, const uint8_t *data, size_t len)
 {
-	struct scatter s = { v->mem, data, len };
+	struct scatter s = {v->mem, data, len};
 	int r = iov_walk(v, len, visit_scatter, &s);
 
 	return r < 0 ? r : s.left ? -EPROTO : 0;

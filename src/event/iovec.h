@@ -11,8 +11,8 @@ struct iov {
 	uint64_t addr, count;
 };
 
-/* Bytes that the array describes, at most RW_COUNT_MAX as in the kernel. -EFAULT when it cannot be read
- * or the kernel would refuse it (more than IOV_COUNT_MAX elements, a length over 2^63). */
+/* Bytes that the array describes, at most RW_COUNT_MAX as in the kernel. -EFAULT when it cannot be
+ * read or the kernel would refuse it (more than IOV_COUNT_MAX elements, a length over 2^63). */
 int iov_total(const struct iov *v, uint64_t *ret);
 
 /* The first max bytes, gathered: errors of sink_mem(). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Access to a variant's memory. The implementation may be process_vm_*(2) or, in tests, an array. */
+/* Access to a variant's memory. The implementation may be process_vm_*(2) or, in tests, an array */
 #ifndef CHIRAL_EVENT_MEM_H
 #define CHIRAL_EVENT_MEM_H
 
@@ -22,8 +22,8 @@ struct mem {
 	ssize_t (*read)(struct mem *mem, uint64_t addr, void *buf, size_t len);
 	ssize_t (*write)(struct mem *mem, uint64_t addr, const void *buf, size_t len);
 	/*
-	 * Reads n (at most MEM_RANGES_MAX) ranges one after another into buf, which takes all of them:
-	 * their sum, or anything else when not all could be read. NULL: not there.
+	 * Reads n (at most MEM_RANGES_MAX) ranges one after another into buf, which takes all of
+	 * them: their sum, or anything else when not all could be read. NULL: not there.
 	 */
 	ssize_t (*read_ranges)(struct mem *mem, const struct mem_range *ranges, size_t n, void *buf,
 			       size_t len);

@@ -15,8 +15,8 @@ int mem_get(struct mem *mem, uint64_t addr, void *buf, size_t n, size_t *ret_got
 int mem_put(struct mem *mem, uint64_t addr, const void *buf, size_t n);
 
 /*
- * Bytes at addr up to a NUL or cap. *ret_len: bytes before the NUL. 1 when the NUL was found, 0 when
- * cap bytes came without one, -EFAULT when the memory ended before.
+ * Bytes at addr up to a NUL or cap. *ret_len: bytes before the NUL. 1 when the NUL was found, 0
+ * when cap bytes came without one, -EFAULT when the memory ended before.
  */
 int mem_get_str(struct mem *mem, uint64_t addr, char *buf, size_t cap, size_t *ret_len);
 

@@ -12,10 +12,10 @@
 
 static struct iov msg_iov(const struct call_view *v, const struct native_msghdr *h)
 {
-	return (struct iov){ v->cx->mem, h->iov, h->iov_len };
+	return (struct iov){v->cx->mem, h->iov, h->iov_len};
 }
 
-/* ---- entry -------------------------------------------------------------------------------------- */
+/* ---- entry ---- */
 
 static int capture_sent_name(struct mem *mem, const struct native_msghdr *h, struct sink *to)
 {
@@ -104,7 +104,9 @@ static uint32_t name_room(const struct native_msghdr *h)
 
 static uint32_t control_room(const struct native_msghdr *h)
 {
-	return !h->control ? 0 : h->control_len < UINT32_MAX ? (uint32_t)h->control_len : UINT32_MAX;
+	return !h->control                   ? 0
+	       : h->control_len < UINT32_MAX ? (uint32_t)h->control_len
+					     : UINT32_MAX;
 }
 
 static int capture_room(const struct call_view *v, const struct native_msghdr *h, struct sink *to)
@@ -121,8 +123,8 @@ static int capture_room(const struct call_view *v, const struct native_msghdr *h
 }
 
 /* Reads header k of argument i. */
-static int read_header(const struct call_view *v, unsigned i, uint64_t k, struct native_mmsghdr *ret,
-		       uint64_t *ret_addr)
+static int read_header(const struct call_view *v, unsigned i, uint64_t k,
+		       struct native_mmsghdr *ret, uint64_t *ret_addr)
 {
 	bool many = v->row->args[i].kind == ARG_MMSGHDR;
 	size_t size = many ? sizeof(*ret) : sizeof(ret->hdr);
@@ -136,7 +138,8 @@ static uint64_t header_count(const struct call_view *v, unsigned i)
 {
 	uint64_t n = v->row->args[i].kind == ARG_MMSGHDR ? view_length(v, i) : 1;
 
-	return n < IOV_COUNT_MAX ? n : IOV_COUNT_MAX; /* the kernel handles no more of them either */
+	return n < IOV_COUNT_MAX ? n
+				 : IOV_COUNT_MAX; /* the kernel handles no more of them either */
 }
 
 int msghdr_capture_in(const struct call_view *v, unsigned i, struct sink *to)
@@ -154,10 +157,10 @@ int msghdr_capture_in(const struct call_view *v, unsigned i, struct sink *to)
 	return r;
 }
 
-/* ---- the leader's exit -------------------------------------------------------------------------- */
+/* ---- the leader's exit ---- */
 
-/* Room for the address of message k as it was at entry: the kernel has overwritten it by the length of
- * the whole address. Unknown (the most possible) when the rooms were digested. */
+/* Room for the address of message k as it was at entry: the kernel has overwritten it by the length
+ * of the whole address. Unknown (the most possible) when the rooms were digested. */
 static uint32_t name_room_before(const struct sink *to, unsigned i, uint64_t k)
 {
 	const struct payload *p = call_in_of(to->c, i);
@@ -212,7 +215,7 @@ int msghdr_capture_out(const struct call_view *v, unsigned i, struct sink *to)
 	return r;
 }
 
-/* ---- the follower's exit ------------------------------------------------------------------------ */
+/* ---- the follower's exit ---- */
 
 static int write_controls(const struct call_view *v, const struct native_msghdr *h,
 			  struct reader controls, uint64_t *ret_used)
@@ -221,8 +224,8 @@ static int write_controls(const struct call_view *v, const struct native_msghdr 
 	struct msg_control c;
 
 	while (msg_next_control(&controls, &c) > 0) {
-		struct native_cmsghdr head = { sizeof(head) + c.len, (int32_t)c.level,
-					       (int32_t)c.type };
+		struct native_cmsghdr head = {sizeof(head) + c.len, (int32_t)c.level,
+					      (int32_t)c.type};
 		uint64_t space = cmsg_align(head.len);
 		int r;
 

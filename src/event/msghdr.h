@@ -18,7 +18,8 @@
 
 #define MSG_CONTROL_END UINT32_MAX
 #define MSG_CONTROL_MAX 65536u /* bytes of control data looked at */
-#define MSG_SENT_BAD (UINT32_MAX - 1) /* level and type of what follows a malformed control header */
+#define MSG_SENT_BAD                                                                               \
+	(UINT32_MAX - 1) /* level and type of what follows a malformed control header */
 
 /* The layout of every LP64 ISA. */
 struct native_msghdr {
@@ -50,7 +51,7 @@ int msghdr_capture_out(const struct call_view *v, unsigned i, struct sink *to);
 /* 0, -EPROTO when data is malformed or does not fit, -EFAULT, -ESRCH. */
 int msghdr_apply(const struct call_view *v, unsigned i, const uint8_t *data, size_t len);
 
-/* ---- canonical forms, read back ---------------------------------------------------------------- */
+/* ---- canonical forms, read back ---- */
 
 struct msg_control {
 	uint32_t level, type;
@@ -62,12 +63,12 @@ struct msg_control {
 int msg_next_control(struct reader *r, struct msg_control *ret);
 
 struct msg_parts {
-	uint32_t name_len;	/* received: what the kernel says; sent: n */
+	uint32_t name_len; /* received: what the kernel says; sent: n */
 	const uint8_t *name;
-	size_t name_size;	/* bytes of it that are there */
-	uint32_t flags;		/* received only */
+	size_t name_size;       /* bytes of it that are there */
+	uint32_t flags;         /* received only */
 	struct reader controls; /* for msg_next_control() */
-	size_t control_space;	/* bytes they take in native form */
+	size_t control_space;   /* bytes they take in native form */
 	const uint8_t *data;
 	size_t size;
 };

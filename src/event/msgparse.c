@@ -46,7 +46,7 @@ static int msg_parse_tail(struct reader *r, struct msg_parts *ret)
 
 int msg_parse_sent(struct reader *r, struct msg_parts *ret)
 {
-	*ret = (struct msg_parts){ 0 };
+	*ret = (struct msg_parts){0};
 	ret->name = get_blob(r, SOCKADDR_MAX, &ret->name_size);
 	ret->name_len = (uint32_t)ret->name_size;
 	return msg_parse_tail(r, ret);
@@ -54,7 +54,7 @@ int msg_parse_sent(struct reader *r, struct msg_parts *ret)
 
 int msg_parse_received(struct reader *r, struct msg_parts *ret)
 {
-	*ret = (struct msg_parts){ .name_len = get_u32(r) };
+	*ret = (struct msg_parts){.name_len = get_u32(r)};
 	ret->name = get_blob(r, SOCKADDR_MAX, &ret->name_size);
 	ret->flags = get_u32(r);
 	return msg_parse_tail(r, ret);

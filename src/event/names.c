@@ -13,7 +13,7 @@ static const char *const restart_names[] = {
 	[4] = "ERESTART_RESTARTBLOCK",
 };
 #define RESTART_FIRST 512
-#define RESTART_LAST 516
+#define RESTART_LAST  516
 
 const char *errno_name(int err)
 {

@@ -19,7 +19,7 @@ static void add_fds(struct fd_list *l, const uint8_t *data, size_t size)
 
 		memcpy(&fd, data, sizeof(fd));
 		if (l->n < l->max)
-			l->fds[l->n] = (struct call_new_fd){ .fd = fd, .cloexec = l->cloexec };
+			l->fds[l->n] = (struct call_new_fd){.fd = fd, .cloexec = l->cloexec};
 		l->n++;
 	}
 }
@@ -55,7 +55,7 @@ static bool passed_are_cloexec(const struct call_record *c)
 size_t call_new_fds(const struct call_record *c, struct call_new_fd *ret, size_t max)
 {
 	const struct call_row *row = &call_rows[c->id];
-	struct fd_list l = { ret, max, 0, false };
+	struct fd_list l = {ret, max, 0, false};
 
 	if (!c->has_exit || c->ret < 0)
 		return 0;

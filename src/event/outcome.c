@@ -44,7 +44,7 @@ static int capture_out_fdset(const struct call_view *v, unsigned i, struct sink 
 static int capture_out_iovec(const struct call_view *v, unsigned i, struct sink *to)
 {
 	const struct len_source *l = &v->row->args[i].len;
-	struct iov iov = { v->cx->mem, v->raw[i], 0 };
+	struct iov iov = {v->cx->mem, v->raw[i], 0};
 
 	if (v->ret <= 0)
 		return 0;
@@ -91,7 +91,7 @@ int call_capture_out(const struct call_ctx *cx, const struct native_call *n, int
 
 	if (r < 0)
 		return r;
-	/* A pair without a set has become NULL at entry, and so on: scalars are those of the entry. */
+	/* A pair without a set has become NULL at entry, and so on: scalars are those of the entry */
 	memcpy(v.scalar, c->arg, sizeof(v.scalar));
 	recall_len_before(&v, c);
 	v.native_ret = ret;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Poly1305 as a keyed universal hash: the same key for all messages of a session, which is sound only
- * because no variant ever sees a digest. Two different blocks of 4096 bytes collide with a
+ * Poly1305 as a keyed universal hash: the same key for all messages of a session, which is sound
+ * only because no variant ever sees a digest. Two different blocks of 4096 bytes collide with a
  * probability under 2^-90 for whoever does not know the key (Bernstein, "The Poly1305-AES
  * message-authentication code", theorem 3.3).
  */

@@ -36,7 +36,7 @@ static void print_ret(struct emit *e, const struct call_record *c)
 
 void call_print_limit(FILE *f, const struct call_record *c, size_t limit)
 {
-	struct emit e = { .limit = limit };
+	struct emit e = {.limit = limit};
 	const struct call_row *row = &call_rows[c->id];
 
 	emit_word(&e, "%.*s(", (int)strcspn(row->name, "$"), row->name);
@@ -73,7 +73,7 @@ static void print_json_ret(struct writer *w, const struct call_record *c)
 
 void call_print_json(FILE *f, const struct call_record *c)
 {
-	struct emit e = { .limit = CALL_PRINT_LIMIT, .json = true };
+	struct emit e = {.limit = CALL_PRINT_LIMIT, .json = true};
 	const struct call_row *row = &call_rows[c->id];
 
 	json_begin_object(&e.w);

@@ -301,7 +301,8 @@ static void print_bytes(struct emit *e, const struct arg_spec *a, bool in, const
 	}
 }
 
-static void print_payload(struct emit *e, const struct call_record *c, const struct payload *p, bool in)
+static void print_payload(struct emit *e, const struct call_record *c, const struct payload *p,
+			  bool in)
 {
 	const struct arg_spec *a = &call_rows[c->id].args[p->arg];
 

@@ -10,14 +10,14 @@ void call_record_reset(struct call_record *c)
 
 	if (bytes.cap > RECORD_KEEP || bytes.failed)
 		writer_free(&bytes);
-	*c = (struct call_record){ .bytes = bytes };
+	*c = (struct call_record){.bytes = bytes};
 	writer_reset(&c->bytes);
 }
 
 void call_record_free(struct call_record *c)
 {
 	writer_free(&c->bytes);
-	*c = (struct call_record){ 0 };
+	*c = (struct call_record){0};
 }
 
 const struct payload *call_in_of(const struct call_record *c, unsigned arg)

@@ -11,7 +11,7 @@ void sink_begin(struct sink *s, struct call_record *c, unsigned arg, const uint8
 {
 	s->c = c;
 	s->p = key ? &c->in[c->n_in] : &c->out[c->n_out];
-	*s->p = (struct payload){ .arg = (uint8_t)arg, .off = (uint32_t)c->bytes.len };
+	*s->p = (struct payload){.arg = (uint8_t)arg, .off = (uint32_t)c->bytes.len};
 	s->key = key;
 	s->len = 0;
 	s->in_block = 0;
@@ -27,7 +27,7 @@ static void sink_close_block(struct sink *s)
 	s->in_block = 0;
 }
 
-/* A block is closed when the byte after it comes, so that the last digest is never one of nothing. */
+/* A block is closed when the byte after it comes, so that the last digest is never one of nothing */
 static void sink_digest(struct sink *s, const uint8_t *data, size_t n)
 {
 	while (n) {
@@ -86,7 +86,8 @@ static bool sink_stores(const struct sink *s, uint64_t n)
 	return !s->key || s->len + n <= PAYLOAD_INLINE_MAX;
 }
 
-bool sink_ranges(struct sink *s, struct mem *mem, const struct mem_range *ranges, size_t n, uint64_t len)
+bool sink_ranges(struct sink *s, struct mem *mem, const struct mem_range *ranges, size_t n,
+		 uint64_t len)
 {
 	uint8_t *to = mem->read_ranges && n > 1 && sink_stores(s, len)
 			      ? writer_reserve(&s->c->bytes, len)

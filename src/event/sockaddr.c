@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define INET_USED 8u   /* family, port, address; sin_zero follows */
+#define INET_USED  8u  /* family, port, address; sin_zero follows */
 #define INET6_USED 28u /* all of struct sockaddr_in6 */
 
 static size_t min_size(size_t a, size_t b)

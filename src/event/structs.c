@@ -7,7 +7,8 @@
 /* Native bytes read or written at once. */
 #define STRUCT_BATCH 4096u
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "all ISAs of the table are little endian");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "all ISAs of the table are little endian");
 
 static uint64_t load(const uint8_t *p, unsigned size)
 {
@@ -71,7 +72,8 @@ void struct_to_canon(const struct call_view *v, const struct struct_spec *s, boo
 		if (!size || f->kind == FIELD_IGNORED || (in && f->dir == DIR_OUT))
 			continue;
 		if (f->kind == FIELD_BYTES)
-			memcpy(to, native + f->off[isa], size < f->canon_size ? size : f->canon_size);
+			memcpy(to, native + f->off[isa],
+			       size < f->canon_size ? size : f->canon_size);
 		else
 			store(to, f->canon_size,
 			      field_to_canon(v, f, in, load(native + f->off[isa], size), size));
@@ -125,7 +127,7 @@ static bool struct_has_out_fields(const struct struct_spec *s)
 	return false;
 }
 
-/* Addresses in an out struct are left as the variant has them; padding is cleared, as kernels do. */
+/* Addresses in an out struct are left as the variant has them; padding is cleared, as kernels do */
 static bool struct_keeps_bytes(const struct struct_spec *s)
 {
 	for (unsigned i = 0; i < s->n_fields; i++)
@@ -140,8 +142,8 @@ static bool conv_is_struct(uint8_t conv)
 }
 
 /*
- * Bytes of a single struct that exist when the program tells its size (openat2, getsockopt: a count of
- * one with a cap). What is over it counts as zero.
+ * Bytes of a single struct that exist when the program tells its size (openat2, getsockopt: a count
+ * of one with a cap). What is over it counts as zero.
  */
 static uint64_t struct_cap(const struct call_view *v, unsigned i)
 {
@@ -171,7 +173,7 @@ static int structs_shape(const struct call_view *v, unsigned i, const struct str
 static int structs_capture_converted(const struct call_view *v, unsigned i, struct sink *to)
 {
 	const struct struct_spec *s = &struct_specs[v->row->args[i].what];
-	uint8_t native[STRUCT_SIZE_MAX] = { 0 }, canon[STRUCT_SIZE_MAX];
+	uint8_t native[STRUCT_SIZE_MAX] = {0}, canon[STRUCT_SIZE_MAX];
 	uint64_t count = v->conv[i] == CONV_TIMEVAL2 || v->conv[i] == CONV_UTIMBUF ? 2 : 1;
 	size_t size = s->size[v->cx->isa];
 	int r;
@@ -218,7 +220,7 @@ static int structs_apply_converted(const struct call_view *v, unsigned i, const 
 				   size_t len)
 {
 	const struct struct_spec *s = &struct_specs[v->row->args[i].what];
-	uint8_t native[STRUCT_SIZE_MAX] = { 0 };
+	uint8_t native[STRUCT_SIZE_MAX] = {0};
 
 	if (len != s->canon_size || s->size[v->cx->isa] > CONVERT_MAX)
 		return -EPROTO;

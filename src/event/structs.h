@@ -20,8 +20,8 @@ int structs_capture(const struct call_view *v, unsigned i, struct sink *to);
 int structs_apply(const struct call_view *v, unsigned i, const uint8_t *canon, size_t len);
 
 /*
- * Alias arguments (enum conv_kind): the struct of the canonical row in this ISA's layout, made of what
- * the native argument is; and back. native has room for CONVERT_MAX bytes. 0, -EFAULT, -ESRCH.
+ * Alias arguments (enum conv_kind): the struct of the canonical row in this ISA's layout, made of
+ * what the native argument is; and back. native has room for CONVERT_MAX bytes. 0, -EFAULT, -ESRCH.
  */
 #define CONVERT_MAX 32
 int convert_to_canon_row(const struct call_view *v, unsigned i, uint8_t *native);

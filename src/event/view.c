@@ -5,7 +5,7 @@
 #include <errno.h>
 
 /* asm-generic's open flags that make the mode argument count. */
-#define CANON_O_CREAT 0100u
+#define CANON_O_CREAT   0100u
 #define CANON_O_TMPFILE 020000000u
 
 int call_resolve(struct native_call *n)
@@ -119,16 +119,17 @@ int view_init(struct call_view *v, const struct call_ctx *cx, const struct nativ
 	bool alias = n->row->canonical != call_row_id(n->row);
 	int r;
 
-	*v = (struct call_view){ .cx = cx, .n = n, .row = n->canon };
+	*v = (struct call_view){.cx = cx, .n = n, .row = n->canon};
 	for (unsigned i = 0; i < v->row->n_args; i++) {
-		struct conv same = { CONV_ARG, i };
+		struct conv same = {CONV_ARG, i};
 
 		view_arg(v, i, alias ? &n->row->conv[i] : &same);
 	}
 	view_drop_unused_mode(v);
 	v->lenptr = view_find_lenptr(v->row);
 	if (v->lenptr >= 0 && v->raw[v->lenptr]) {
-		r = mem_get(cx->mem, v->raw[v->lenptr], &v->len_before, sizeof(v->len_before), NULL);
+		r = mem_get(cx->mem, v->raw[v->lenptr], &v->len_before, sizeof(v->len_before),
+			    NULL);
 		if (r == -EFAULT)
 			v->len_before = 0;
 		else if (r < 0)
@@ -224,9 +225,9 @@ static bool ret_is_interruption(int64_t ret)
 }
 
 /*
- * The kernel has written the struct behind s at this result. What is out only and marked `always` is a
- * remainder (nanosleep): it is written when the sleep was interrupted and only then; at other times the
- * leader's memory there is anything, which must not get into a follower.
+ * The kernel has written the struct behind s at this result. What is out only and marked `always`
+ * is a remainder (nanosleep): it is written when the sleep was interrupted and only then; at other
+ * times the leader's memory there is anything, which must not get into a follower.
  */
 static bool ret_has_written(const struct arg_spec *s, int64_t ret)
 {
@@ -239,7 +240,8 @@ bool view_has_out(const struct call_view *v, unsigned i)
 {
 	const struct arg_spec *s = &v->row->args[i];
 
-	if (s->kind < ARG_PATH || !v->scalar[i] || v->conv[i] == CONV_MS || v->conv[i] == CONV_ALARM)
+	if (s->kind < ARG_PATH || !v->scalar[i] || v->conv[i] == CONV_MS ||
+	    v->conv[i] == CONV_ALARM)
 		return false;
 	if (!(s->dir & DIR_OUT) && s->kind != ARG_MMSGHDR)
 		return false;

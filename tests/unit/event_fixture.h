@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two variants without a kernel: an array is the memory of each, at addresses of its own, and the test
- * does what the leader's kernel would do. Every scenario runs for all pairs of ISAs.
+ * Two variants without a kernel: an array is the memory of each, at addresses of its own, and the
+ * test does what the leader's kernel would do. Every scenario runs for all pairs of ISAs.
  */
 #ifndef CHIRAL_TESTS_EVENT_FIXTURE_H
 #define CHIRAL_TESTS_EVENT_FIXTURE_H
@@ -19,8 +19,8 @@
 
 #include <errno.h>
 
-#define PAGE 4096u
-#define PAGES 16u
+#define PAGE          4096u
+#define PAGES         16u
 #define UNMAPPED_FROM 12u /* pages from here on are not accessible */
 
 struct side {
@@ -83,15 +83,15 @@ static inline uint64_t side_to_cookie(void *owner, int epfd, int64_t object)
 	return s->base + 16 * (uint64_t)object;
 }
 
-static const struct cookie_ops side_cookies = { side_to_object, side_to_cookie };
+static const struct cookie_ops side_cookies = {side_to_object, side_to_cookie};
 
 static inline void side_init(struct side *s, enum isa isa, uint64_t base)
 {
-	*s = (struct side){ .mem = { side_read, side_write }, .isa = isa, .base = base };
+	*s = (struct side){.mem = {side_read, side_write}, .isa = isa, .base = base};
 	/* What programs leave on their stacks is never the same twice. */
 	memset(s->bytes, isa == ISA_X86_64 ? 0xa5 : 0x5a, sizeof(s->bytes));
 	s->bytes[0] = (uint8_t)(base >> 16);
-	s->cx = (struct call_ctx){ isa, &s->mem, test_key, &side_cookies, s };
+	s->cx = (struct call_ctx){isa, &s->mem, test_key, &side_cookies, s};
 }
 
 static inline uint64_t at(struct side *s, size_t off)
@@ -141,7 +141,7 @@ static inline bool isa_has(const char *name, enum isa isa)
 
 static inline void side_resolve(struct side *s, const char *name, const uint64_t arg[CALL_ARGS_MAX])
 {
-	s->n = (struct native_call){ .isa = s->isa };
+	s->n = (struct native_call){.isa = s->isa};
 	for (unsigned i = 0; i < _CALL_MAX; i++)
 		if (strcmp(call_rows[i].name, name) == 0)
 			s->n.nr = call_rows[i].nr[s->isa];
@@ -156,7 +156,7 @@ static inline void side_enter(struct side *s, const char *name, const uint64_t a
 	side_resolve(s, name, arg);
 	assert_int_equal(call_capture_in(&s->cx, &s->n, &s->c), 0);
 }
-#define enter(s, name, ...) side_enter(s, name, (const uint64_t[CALL_ARGS_MAX]){ __VA_ARGS__ })
+#define enter(s, name, ...) side_enter(s, name, (const uint64_t[CALL_ARGS_MAX]){__VA_ARGS__})
 
 static inline void side_exit(struct side *s, int64_t ret)
 {
@@ -166,7 +166,7 @@ static inline void side_exit(struct side *s, int64_t ret)
 /* What the follower's monitor gets of a leader's record. Checks that there is one encoding only. */
 static inline void pass_on(const struct call_record *c, struct call_record *ret)
 {
-	struct writer w = { 0 }, again = { 0 };
+	struct writer w = {0}, again = {0};
 	struct reader r;
 	unsigned parts = 0, sent = CALL_PART_ENTRY | (c->has_exit ? CALL_PART_EXIT : 0);
 
@@ -192,17 +192,17 @@ static inline void assert_same(struct side *l, struct side *f)
 
 static inline struct call_mismatch assert_differ(struct side *l, struct side *f)
 {
-	struct call_mismatch m = { 0 };
+	struct call_mismatch m = {0};
 
 	assert_false(call_equal(&l->c, &f->c, &m));
 	assert_true(m.text[0]);
 	return m;
 }
 
-/* Both are at the entry of equal calls and the leader's kernel has answered: the follower's result. */
+/* Both are at the entry of equal calls and the leader's kernel has answered: the follower's result */
 static inline int side_replay(struct side *l, struct side *f, int64_t ret, int64_t *ret_native)
 {
-	struct call_record c = { 0 };
+	struct call_record c = {0};
 	int r;
 
 	assert_same(l, f);

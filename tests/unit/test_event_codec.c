@@ -11,7 +11,7 @@ static void encode(struct side *s, struct writer *w, unsigned parts)
 
 PAIR_TEST(usual_calls_are_small)
 {
-	struct writer w = { 0 };
+	struct writer w = {0};
 
 	enter(l, "close", 3);
 	side_exit(l, 0);
@@ -36,8 +36,8 @@ PAIR_TEST(usual_calls_are_small)
 
 PAIR_TEST(announced_calls_come_in_two_parts)
 {
-	struct call_record c = { 0 };
-	struct writer w = { 0 };
+	struct call_record c = {0};
+	struct writer w = {0};
 	struct reader r;
 	unsigned parts;
 
@@ -71,11 +71,11 @@ PAIR_TEST(announced_calls_come_in_two_parts)
 	call_record_free(&c);
 }
 
-/* Every prefix is refused; every changed byte is refused or is the one encoding of something else. */
+/* Every prefix is refused; every changed byte is refused or is the one encoding of something else */
 static void damage(struct side *s)
 {
-	struct writer w = { 0 }, again = { 0 };
-	struct call_record c = { 0 };
+	struct writer w = {0}, again = {0};
+	struct call_record c = {0};
 	unsigned parts;
 
 	encode(s, &w, CALL_PART_ENTRY | CALL_PART_EXIT);
@@ -122,7 +122,7 @@ PAIR_TEST(damaged_records)
 
 static int decode_bytes(const void *p, size_t n)
 {
-	struct call_record c = { 0 };
+	struct call_record c = {0};
 	struct reader r = reader_of(p, n);
 	unsigned parts;
 	int ret = call_decode(&r, &c, &parts);
@@ -139,15 +139,15 @@ static void malformed_records(void **state)
 		uint8_t bytes[8];
 		size_t n;
 	} bad[] = {
-		{ "no part", { CALL_CLOSE << 2, 0, 0 }, 3 },
-		{ "a zero argument that is there", { head, 1, 0, 0 }, 4 },
-		{ "a second argument", { head, 2, 2, 0 }, 4 },
-		{ "an argument of more than 32 bits", { head, 1, 0x80, 0x80, 0x80, 0x80, 0x20, 0 }, 8 },
-		{ "a number longer than needed", { head, 1, 0x86, 0, 0 }, 5 },
-		{ "a payload of a scalar", { head, 1, 6, 1, 4, 'x' }, 6 },
-		{ "an id over the last", { 0xfd, 0xff, 3, 0, 0 }, 5 },
+		{"no part", {CALL_CLOSE << 2, 0, 0}, 3},
+		{"a zero argument that is there", {head, 1, 0, 0}, 4},
+		{"a second argument", {head, 2, 2, 0}, 4},
+		{"an argument of more than 32 bits", {head, 1, 0x80, 0x80, 0x80, 0x80, 0x20, 0}, 8},
+		{"a number longer than needed", {head, 1, 0x86, 0, 0}, 5},
+		{"a payload of a scalar", {head, 1, 6, 1, 4, 'x'}, 6},
+		{"an id over the last", {0xfd, 0xff, 3, 0, 0}, 5},
 	};
-	const uint8_t good[] = { head, 1, 6, 0 };
+	const uint8_t good[] = {head, 1, 6, 0};
 
 	assert_true(CALL_CLOSE << 2 < 0x80);
 	assert_int_equal(decode_bytes(good, sizeof(good)), 0);
@@ -160,8 +160,8 @@ static void malformed_records(void **state)
 static void aliases_are_refused(void **state)
 {
 	for (unsigned id = 0; id < _CALL_MAX; id++) {
-		struct call_record c = { .id = (uint16_t)id, .has_exit = true };
-		struct writer w = { 0 };
+		struct call_record c = {.id = (uint16_t)id, .has_exit = true};
+		struct writer w = {0};
 		int want = call_rows[id].canonical == id ? 0 : -EPROTO;
 
 		call_encode(&w, &c, CALL_PART_ENTRY | CALL_PART_EXIT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where two calls differ, and that nothing large is kept to find it. */
-#include "event_fixture.h"
 #include "event/mem_process.h"
+#include "event_fixture.h"
 
 #include <sys/mman.h>
 
@@ -83,7 +83,7 @@ PAIR_TEST(the_length_is_part_of_the_contents)
 /* Gathered pieces, whatever their borders, have the digests of the whole. */
 PAIR_TEST(digests_do_not_depend_on_pieces)
 {
-	const size_t cuts[] = { 1, 4095, 4096, 4097, 5000, 8192, 12287, 20000 };
+	const size_t cuts[] = {1, 4095, 4096, 4097, 5000, 8192, 12287, 20000};
 	uint8_t digest[5 * PAYLOAD_DIGEST_SIZE];
 	size_t table = 10 * PAGE, from = 0;
 
@@ -164,7 +164,8 @@ PAIR_TEST(vectors_of_strings)
 /* The real thing, on ourselves: a mapping that ends. */
 static void process_memory_ends_at_pages(void **state)
 {
-	uint8_t *map = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *map =
+		mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint8_t buf[4 * PAGE];
 	struct mem_process m;
 

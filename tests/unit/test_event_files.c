@@ -4,7 +4,6 @@
 
 #include <sys/stat.h>
 
-
 /* Values by the layouts of asm/stat.h, written down here once more. */
 static void poke_stat(struct side *s, size_t off)
 {
@@ -63,7 +62,7 @@ PAIR_TEST(a_failed_fstat_writes_nothing)
 PAIR_TEST(openat_flags_agree)
 {
 	/* O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC, by the headers of each ISA */
-	uint64_t flags[_ISA_MAX] = { 0x10000 | 0x20000 | 0x80000, 0x4000 | 0x8000 | 0x80000 };
+	uint64_t flags[_ISA_MAX] = {0x10000 | 0x20000 | 0x80000, 0x4000 | 0x8000 | 0x80000};
 
 	strcpy((char *)l->bytes + 100, "/var/www");
 	strcpy((char *)f->bytes + 300, "/var/www");
@@ -102,7 +101,7 @@ PAIR_TEST(open_is_openat)
 PAIR_TEST(fcntl_getfl_translates_its_result)
 {
 	/* O_RDWR|O_DIRECT|O_LARGEFILE */
-	int64_t flags[_ISA_MAX] = { 2 | 0x4000 | 0x8000, 2 | 0x10000 | 0x20000 };
+	int64_t flags[_ISA_MAX] = {2 | 0x4000 | 0x8000, 2 | 0x10000 | 0x20000};
 
 	enter(l, "fcntl$F_GETFL", 4, 3, 0x1234);
 	enter(f, "fcntl$F_GETFL", 4, 3, 0x9999);
@@ -196,7 +195,7 @@ PAIR_TEST(read_gives_the_bytes_and_no_more)
 
 PAIR_TEST(a_result_over_the_followers_buffer_is_refused)
 {
-	struct call_record c = { 0 };
+	struct call_record c = {0};
 	int64_t ret = 77;
 
 	enter(l, "read", 3, at(l, 100), 64);
@@ -285,7 +284,7 @@ PAIR_TEST(absurd_sizes_are_bounded)
 	/* nothing can be there: the kernel says EFAULT or EINVAL, and so may it */
 	enter(s, "write", 1, at(s, 0), UINT64_MAX);
 	assert_int_equal(call_in_of(&s->c, 1)->form, PAYLOAD_FAULT);
-	side_resolve(s, "write", (const uint64_t[CALL_ARGS_MAX]){ 1, at(s, 0), PAYLOAD_MAX + 1 });
+	side_resolve(s, "write", (const uint64_t[CALL_ARGS_MAX]){1, at(s, 0), PAYLOAD_MAX + 1});
 	assert_int_equal(call_capture_in(&s->cx, &s->n, &s->c), -E2BIG);
 }
 

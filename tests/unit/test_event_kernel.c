@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the kernel really does: each call is made by this process on one half of a memory, and its
- * record is then applied to the other half. Both halves must be equal afterwards, byte by byte: what the
- * kernel writes is what a follower gets.
+ * record is then applied to the other half. Both halves must be equal afterwards, byte by byte:
+ * what the kernel writes is what a follower gets.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,10 +29,10 @@
 #define HALF 65536u
 
 static uint8_t memory[2 * HALF] __attribute__((aligned(4096)));
-static const uint8_t key[SESSION_KEY_SIZE] = { 1 };
+static const uint8_t key[SESSION_KEY_SIZE] = {1};
 
 /* An argument that is a place in the halves, not a number. */
-#define AT(off) (UINT64_C(0x5a5a000000000000) + (off))
+#define AT(off)     (UINT64_C(0x5a5a000000000000) + (off))
 #define IS_PLACE(x) ((x) >> 48 == 0x5a5a)
 
 static void *place(size_t off)
@@ -50,16 +50,15 @@ static uint64_t same_object(void *owner, int epfd, int64_t object)
 	return (uint64_t)object;
 }
 
-static const struct cookie_ops cookies = { same_cookie, same_object };
+static const struct cookie_ops cookies = {same_cookie, same_object};
 
 static void enter(const struct call_ctx *cx, struct native_call *n, struct call_record *c, long nr,
 		  const uint64_t *arg, size_t half)
 {
-	*n = (struct native_call){ .isa = isa_native, .nr = nr };
+	*n = (struct native_call){.isa = isa_native, .nr = nr};
 	for (unsigned i = 0; i < CALL_ARGS_MAX; i++)
-		n->arg[i] = IS_PLACE(arg[i])
-				    ? (uintptr_t)memory + half + (arg[i] & 0xffffffffffff)
-				    : arg[i];
+		n->arg[i] = IS_PLACE(arg[i]) ? (uintptr_t)memory + half + (arg[i] & 0xffffffffffff)
+					     : arg[i];
 	assert_int_equal(call_resolve(n), 0);
 	assert_int_equal(call_capture_in(cx, n, c), 0);
 }
@@ -86,11 +85,11 @@ static void compare_halves(const size_t *pointers, size_t n)
 
 static int64_t live_call(long nr, const uint64_t *arg, const size_t *pointers, size_t n_pointers)
 {
-	struct call_record leader = { 0 }, follower = { 0 };
+	struct call_record leader = {0}, follower = {0};
 	struct native_call l, f;
 	struct call_mismatch m;
 	struct mem_process mem;
-	struct call_ctx cx = { isa_native, &mem.mem, key, &cookies, NULL };
+	struct call_ctx cx = {isa_native, &mem.mem, key, &cookies, NULL};
 	int64_t ret, got;
 
 	mem_process_init(&mem, getpid());
@@ -112,7 +111,7 @@ static int64_t live_call(long nr, const uint64_t *arg, const size_t *pointers, s
 	return ret;
 }
 
-#define LIVE(nr, ...) live_call(nr, (const uint64_t[CALL_ARGS_MAX]){ __VA_ARGS__ }, NULL, 0)
+#define LIVE(nr, ...) live_call(nr, (const uint64_t[CALL_ARGS_MAX]){__VA_ARGS__}, NULL, 0)
 
 static int clear(void **state)
 {
@@ -167,10 +166,10 @@ static void files(void **state)
 
 static void vectors(void **state)
 {
-	const size_t pointers[] = { 0, 16 };
-	struct iovec v[2] = { { place(1024), 10 }, { place(2048), 100 } };
+	const size_t pointers[] = {0, 16};
+	struct iovec v[2] = {{place(1024), 10}, {place(2048), 100}};
 	int fd = open("/proc/self/exe", O_RDONLY);
-	uint64_t arg[CALL_ARGS_MAX] = { (uint64_t)fd, AT(0), 2 };
+	uint64_t arg[CALL_ARGS_MAX] = {(uint64_t)fd, AT(0), 2};
 
 	put(0, v, sizeof(v));
 	assert_int_equal(live_call(SYS_readv, arg, pointers, 2), 110);
@@ -188,21 +187,22 @@ static void waiting(void **state)
 
 	assert_int_equal(LIVE(SYS_pipe2, AT(8), O_CLOEXEC), 0);
 	memcpy(p, place(8), sizeof(p));
-	fds[0] = (struct pollfd){ .fd = p[0], .events = POLLIN, .revents = 0x55 };
-	fds[1] = (struct pollfd){ .fd = p[1], .events = POLLOUT, .revents = 0x55 };
-	*timeout = (struct timespec){ 3, 5 };
+	fds[0] = (struct pollfd){.fd = p[0], .events = POLLIN, .revents = 0x55};
+	fds[1] = (struct pollfd){.fd = p[1], .events = POLLOUT, .revents = 0x55};
+	*timeout = (struct timespec){3, 5};
 	assert_int_equal(LIVE(SYS_ppoll, AT(0), 2, AT(64), 0, 8), 1);
 	assert_int_equal(fds[0].revents, 0);
 	memset(place(256), 0, 128);
 	((uint8_t *)place(256))[p[1] / 8] |= (uint8_t)(1 << p[1] % 8);
 	memset(place(384), 0xff, 8);
-	*timeout = (struct timespec){ 3, 5 };
+	*timeout = (struct timespec){3, 5};
 	assert_int_equal(LIVE(SYS_pselect6, (uint64_t)p[1] + 1, 0, AT(256), 0, AT(64), 0), 1);
-	events[0] = (struct epoll_event){ .events = EPOLLOUT, .data.u64 = 0x123456789abcdef0 };
-	assert_int_equal(LIVE(SYS_epoll_ctl, (uint64_t)ep, EPOLL_CTL_ADD, (uint64_t)p[1], AT(1024)), 0);
+	events[0] = (struct epoll_event){.events = EPOLLOUT, .data.u64 = 0x123456789abcdef0};
+	assert_int_equal(LIVE(SYS_epoll_ctl, (uint64_t)ep, EPOLL_CTL_ADD, (uint64_t)p[1], AT(1024)),
+			 0);
 	assert_int_equal(LIVE(SYS_epoll_pwait, (uint64_t)ep, AT(1024), 8, 1000, 0, 8), 1);
 	assert_int_equal(events[0].data.u64, 0x123456789abcdef0);
-	*timeout = (struct timespec){ 0, 1 };
+	*timeout = (struct timespec){0, 1};
 	assert_int_equal(LIVE(SYS_nanosleep, AT(64), AT(128)), 0);
 	assert_int_equal(LIVE(SYS_ioctl, (uint64_t)p[0], 0x541b, AT(8)), 0); /* FIONREAD */
 	close(p[0]);
@@ -212,7 +212,7 @@ static void waiting(void **state)
 
 static void sockets(void **state)
 {
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int s = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), a;
 
 	put(0, &any, sizeof(any));
@@ -231,7 +231,8 @@ static void sockets(void **state)
 	put32(60, 100);
 	assert_int_equal(LIVE(SYS_recvfrom, (uint64_t)a, AT(2000), 50, 0, AT(256), AT(60)), 50);
 	put32(60, 2);
-	assert_int_equal(LIVE(SYS_getsockopt, (uint64_t)a, SOL_SOCKET, SO_ERROR, AT(64), AT(60)), 0);
+	assert_int_equal(LIVE(SYS_getsockopt, (uint64_t)a, SOL_SOCKET, SO_ERROR, AT(64), AT(60)),
+			 0);
 	put32(60, 200);
 	assert_int_equal(LIVE(SYS_getsockopt, (uint64_t)a, IPPROTO_TCP, 11, AT(512), AT(60)), 0);
 	assert_int_equal(LIVE(SYS_recvfrom, (uint64_t)a, AT(2000), 50, MSG_PEEK, 0, 0), 27);
@@ -241,14 +242,17 @@ static void sockets(void **state)
 }
 
 /* msghdr at 0, iovec at 64, name at 128, control at 256, data at 1024. */
-static const size_t msg_pointers[] = { 0, 16, 32, 64 };
+static const size_t msg_pointers[] = {0, 16, 32, 64};
 
 static void put_msg(size_t name, size_t control, size_t data)
 {
-	struct iovec v = { place(1024), data };
-	struct msghdr h = { .msg_name = place(128), .msg_namelen = (socklen_t)name,
-			    .msg_iov = place(64), .msg_iovlen = 1, .msg_control = place(256),
-			    .msg_controllen = control };
+	struct iovec v = {place(1024), data};
+	struct msghdr h = {.msg_name = place(128),
+			   .msg_namelen = (socklen_t)name,
+			   .msg_iov = place(64),
+			   .msg_iovlen = 1,
+			   .msg_control = place(256),
+			   .msg_controllen = control};
 
 	put(0, &h, sizeof(h));
 	put(64, &v, sizeof(v));
@@ -256,18 +260,18 @@ static void put_msg(size_t name, size_t control, size_t data)
 
 static int64_t live_msg(long nr, int fd, int flags)
 {
-	const uint64_t arg[CALL_ARGS_MAX] = { (uint64_t)fd, AT(0), (uint64_t)flags };
+	const uint64_t arg[CALL_ARGS_MAX] = {(uint64_t)fd, AT(0), (uint64_t)flags};
 
 	return live_call(nr, arg, msg_pointers, 4);
 }
 
 static void messages(void **state)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "\0chiral-test" };
+	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0chiral-test"};
 	int a = socket(AF_UNIX, SOCK_DGRAM, 0), b = socket(AF_UNIX, SOCK_DGRAM, 0);
 	socklen_t len = sizeof(sa_family_t) + 13;
 	struct cmsghdr *control = place(256);
-	int fds[2] = { a, b }, got[2], one = 1;
+	int fds[2] = {a, b}, got[2], one = 1;
 
 	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "chiral-%d", getpid());
 	assert_int_equal(bind(a, (struct sockaddr *)&name, len), 0);
@@ -299,10 +303,8 @@ static void messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(files, clear),
-		cmocka_unit_test_setup(vectors, clear),
-		cmocka_unit_test_setup(waiting, clear),
-		cmocka_unit_test_setup(sockets, clear),
+		cmocka_unit_test_setup(files, clear),    cmocka_unit_test_setup(vectors, clear),
+		cmocka_unit_test_setup(waiting, clear),  cmocka_unit_test_setup(sockets, clear),
 		cmocka_unit_test_setup(messages, clear),
 	};
 

@@ -35,7 +35,7 @@ PAIR_TEST(sin_zero_is_not_compared)
 
 PAIR_TEST(unix_paths_end_at_nul)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX }, b;
+	struct sockaddr_un a = {.sun_family = AF_UNIX}, b;
 
 	memset(a.sun_path, 0x11, sizeof(a.sun_path));
 	strcpy(a.sun_path, "/run/s");
@@ -83,7 +83,7 @@ PAIR_TEST(accept_without_an_address_ignores_the_length)
 
 PAIR_TEST(short_address_buffers_are_not_passed)
 {
-	static const uint8_t addr[28] = { AF_INET6, 0, 0x1f, 0x90, [23] = 1 };
+	static const uint8_t addr[28] = {AF_INET6, 0, 0x1f, 0x90, [23] = 1};
 
 	poke32(l, 60, 5);
 	poke32(f, 60, 5);
@@ -117,7 +117,7 @@ PAIR_TEST(no_address_is_longer_than_the_longest)
 
 PAIR_TEST(an_address_over_the_followers_room_is_refused)
 {
-	struct call_record c = { 0 };
+	struct call_record c = {0};
 	int64_t ret;
 
 	poke32(l, 60, 16);
@@ -147,7 +147,8 @@ PAIR_TEST(getsockopt_is_cut_to_the_shorter_length)
 		poke32(l, 64, ECONNREFUSED);
 		poke32(l, 60, used);
 		assert_int_equal(replay(l, f, 0), 0);
-		assert_int_equal(peek32(f, 64), used == 2 ? 0x77770000 + ECONNREFUSED : ECONNREFUSED);
+		assert_int_equal(peek32(f, 64),
+				 used == 2 ? 0x77770000 + ECONNREFUSED : ECONNREFUSED);
 		assert_int_equal(peek32(f, 60), used);
 		assert_int_equal(f->writes, used + 4);
 	}
@@ -155,10 +156,10 @@ PAIR_TEST(getsockopt_is_cut_to_the_shorter_length)
 
 /* ---- messages; struct msghdr at off, its one iovec behind it, then name and control ---- */
 
-#define IOV_AT 64
-#define NAME_AT 96
+#define IOV_AT     64
+#define NAME_AT    96
 #define CONTROL_AT 128
-#define DATA_AT 512
+#define DATA_AT    512
 
 static void poke_msg(struct side *s, size_t off, uint32_t name, uint64_t control, uint64_t data)
 {
@@ -175,8 +176,8 @@ static void poke_msg(struct side *s, size_t off, uint32_t name, uint64_t control
 }
 
 /* A control message; returns its space. */
-static size_t poke_control(struct side *s, size_t off, int32_t level, int32_t type, const void *data,
-			   size_t n)
+static size_t poke_control(struct side *s, size_t off, int32_t level, int32_t type,
+			   const void *data, size_t n)
 {
 	poke64(s, off, 16 + n);
 	poke32(s, off + 8, (uint32_t)level);
@@ -217,7 +218,7 @@ PAIR_TEST(sendmsg_ignores_padding)
 
 PAIR_TEST(recvmsg_passes_control_data)
 {
-	static const int32_t fds[2] = { 14, 15 }, level = 0, ttl = 64;
+	static const int32_t fds[2] = {14, 15}, level = 0, ttl = 64;
 	struct call_new_fd got[4];
 	size_t used;
 
@@ -250,8 +251,8 @@ PAIR_TEST(recvmsg_passes_control_data)
 
 PAIR_TEST(recvmsg_with_little_room)
 {
-	struct call_record c = { 0 };
-	int32_t fds[2] = { 14, 15 };
+	struct call_record c = {0};
+	int32_t fds[2] = {14, 15};
 	int64_t ret;
 
 	poke_msg(l, 1024, 4, 20, 100);

@@ -60,14 +60,17 @@ PAIR_TEST(buffers)
 	enter(l, "write", 1, at(l, 0), 14);
 	side_exit(l, 14);
 	assert_text(l, "write(1, \"a\\\"b\\\\c\\n\\t\\0017\\1x\\377\\303\\251\", 14) = 14");
-	assert_json(l, "{\"call\":\"write\",\"args\":{\"fd\":1,\"buf\":"
-		       "\"a\\\"b\\\\c\\n\\t\\u00017\\u0001x\\u00ff\xc3\xa9\",\"count\":14},\"ret\":14}");
+	assert_json(
+		l,
+		"{\"call\":\"write\",\"args\":{\"fd\":1,\"buf\":"
+		"\"a\\\"b\\\\c\\n\\t\\u00017\\u0001x\\u00ff\xc3\xa9\",\"count\":14},\"ret\":14}");
 	memset(l->bytes, 'x', 100);
 	enter(l, "read", 0, at(l, 0), 100);
 	assert_text(l, "read(0, <pointer>, 100) = ?");
 	side_exit(l, 100);
-	assert_text(l, "read(0, \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"..."
-		       ", 100) = 100");
+	assert_text(
+		l, "read(0, \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"..."
+		   ", 100) = 100");
 	assert_printed(&l->c, 3, false, "read(0, \"xxx\"..., 100) = 100");
 	enter(l, "read", 0, 0, 100);
 	side_exit(l, -512);
@@ -79,14 +82,16 @@ PAIR_TEST(buffers)
 
 PAIR_TEST(sockets)
 {
-	static const uint8_t inet[16] = { AF_INET, 0, 0x1f, 0x90, 127, 0, 0, 1 };
+	static const uint8_t inet[16] = {AF_INET, 0, 0x1f, 0x90, 127, 0, 0, 1};
 
 	poke32(l, 60, 16);
 	enter(l, "accept4", 4, at(l, 64), at(l, 60), 0x80000);
 	poke(l, 64, inet, 16);
 	side_exit(l, 5);
-	assert_text(l, "accept4(4, {sa_family=AF_INET, sin_port=8080, sin_addr=\"127.0.0.1\"}, 16 => 16, "
-		       "SOCK_CLOEXEC) = 5");
+	assert_text(
+		l,
+		"accept4(4, {sa_family=AF_INET, sin_port=8080, sin_addr=\"127.0.0.1\"}, 16 => 16, "
+		"SOCK_CLOEXEC) = 5");
 	enter(l, "setsockopt$SO_REUSEADDR", 4, 1, 2, at(l, 128), 4);
 	poke32(l, 128, 1);
 	enter(l, "setsockopt$SO_REUSEADDR", 4, 1, 2, at(l, 128), 4);
@@ -111,13 +116,15 @@ PAIR_TEST(structs)
 	enter(l, "ppoll", at(l, 128), 1, at(l, 64), at(l, 80), 8);
 	poke32(l, 132, 1 << 16 | 1);
 	side_exit(l, 1);
-	assert_text(l, "ppoll([{fd=4, events=POLLIN}] => [{fd=4, events=POLLIN, revents=POLLIN}], 1, "
-		       "{tv_sec=1, tv_nsec=5} => {tv_sec=1, tv_nsec=5}, [SIGINT, SIGUSR1], _) = 1");
+	assert_text(l,
+		    "ppoll([{fd=4, events=POLLIN}] => [{fd=4, events=POLLIN, revents=POLLIN}], 1, "
+		    "{tv_sec=1, tv_nsec=5} => {tv_sec=1, tv_nsec=5}, [SIGINT, SIGUSR1], _) = 1");
 	memset(l->bytes + 256, 0, 8);
 	l->bytes[256] = 0x29;
 	enter(l, "pselect6", 10, at(l, 256), 0, 0, 0, 0);
 	assert_text(l, "pselect6(10, [0, 3, 5], NULL, NULL, NULL, NULL) = ?");
-	assert_json(l, "{\"call\":\"pselect6\",\"args\":{\"nfds\":10,\"readfds\":[0,3,5],\"writefds\":null,"
+	assert_json(l, "{\"call\":\"pselect6\",\"args\":{\"nfds\":10,\"readfds\":[0,3,5],"
+		       "\"writefds\":null,"
 		       "\"exceptfds\":null,\"timeout\":null,\"sigmask\":null},\"ret\":null}");
 }
 

@@ -144,7 +144,7 @@ static bool enter_select(struct side *s, size_t off, bool old)
 	s->bytes[off + 8] = 0xff;
 	poke64(s, 8, 1);
 	poke64(s, 16, old ? 2000 : 2000000); /* 2 ms */
-	poke64(s, 32, 0);		     /* the set of the pair: none */
+	poke64(s, 32, 0);                    /* the set of the pair: none */
 	poke64(s, 40, 8);
 	if (old && !isa_has("select", s->isa))
 		return false;
@@ -248,8 +248,8 @@ PAIR_TEST(time_is_a_coarse_clock)
 
 PAIR_TEST(utimes_and_utime_are_utimensat)
 {
-	const int64_t ts[4] = { 11, 5000, 12, 6000 }, tv[4] = { 11, 5, 12, 6 };
-	const int64_t whole[4] = { 11, 0, 12, 0 }, utim[2] = { 11, 12 };
+	const int64_t ts[4] = {11, 5000, 12, 6000}, tv[4] = {11, 5, 12, 6};
+	const int64_t whole[4] = {11, 0, 12, 0}, utim[2] = {11, 12};
 
 	if (!isa_has("utimes", l->isa))
 		return;
@@ -284,7 +284,7 @@ PAIR_TEST(gettimeofday_gives_microseconds)
 
 PAIR_TEST(alarm_is_an_interval_timer)
 {
-	const int64_t timer[4] = { 0, 0, 30, 0 };
+	const int64_t timer[4] = {0, 0, 30, 0};
 
 	if (!isa_has("alarm", l->isa))
 		return;
