@@ -117,7 +117,7 @@ int call_add_memory(const struct call_ctx *cx, struct call_record *c, unsigned a
 /* The native cookie of an in argument with a FIELD_COOKIE (epoll_ctl): 1 and *ret, or 0. */
 int call_in_cookie(const struct call_ctx *cx, const struct native_call *n, uint64_t *ret);
 
-/* Descriptors that a successful call has made: its result, an fd pair, those received in a message */
+/* Descriptors that a successful call has made: its result, an fd pair, those in a message. */
 struct call_new_fd {
 	int fd;
 	bool cloexec;

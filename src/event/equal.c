@@ -85,7 +85,7 @@ static bool slices_equal(struct pair *x, unsigned i, const char *part, struct sl
 	return false;
 }
 
-/* A message by its parts: offsets are those in the data, and its length tells less than its bytes */
+/* A message by its parts: offsets are those in the data. */
 static bool message_equal(struct pair *x, unsigned i, struct slice a, struct slice b)
 {
 	struct reader r = reader_of(a.p, a.n), s = reader_of(b.p, b.n);

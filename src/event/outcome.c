@@ -91,7 +91,7 @@ int call_capture_out(const struct call_ctx *cx, const struct native_call *n, int
 
 	if (r < 0)
 		return r;
-	/* A pair without a set has become NULL at entry, and so on: scalars are those of the entry */
+	/* A pair without a set has become NULL at entry: scalars are those of the entry. */
 	memcpy(v.scalar, c->arg, sizeof(v.scalar));
 	recall_len_before(&v, c);
 	v.native_ret = ret;

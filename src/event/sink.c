@@ -27,7 +27,7 @@ static void sink_close_block(struct sink *s)
 	s->in_block = 0;
 }
 
-/* A block is closed when the byte after it comes, so that the last digest is never one of nothing */
+/* A block is closed when the byte after it comes: the last digest is never one of nothing. */
 static void sink_digest(struct sink *s, const uint8_t *data, size_t n)
 {
 	while (n) {

@@ -199,7 +199,7 @@ static inline struct call_mismatch assert_differ(struct side *l, struct side *f)
 	return m;
 }
 
-/* Both are at the entry of equal calls and the leader's kernel has answered: the follower's result */
+/* Both are at the entry of equal calls, the leader's kernel has answered. */
 static inline int side_replay(struct side *l, struct side *f, int64_t ret, int64_t *ret_native)
 {
 	struct call_record c = {0};

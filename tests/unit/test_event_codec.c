@@ -71,7 +71,7 @@ PAIR_TEST(announced_calls_come_in_two_parts)
 	call_record_free(&c);
 }
 
-/* Every prefix is refused; every changed byte is refused or is the one encoding of something else */
+/* Every prefix is refused; every changed bit too, or it is the one encoding of something else. */
 static void damage(struct side *s)
 {
 	struct writer w = {0}, again = {0};
