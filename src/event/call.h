@@ -99,7 +99,11 @@ int call_resolve(struct native_call *n);
  * -E2BIG. A variant's bad pointer is not an error: it becomes PAYLOAD_FAULT. */
 int call_capture_in(const struct call_ctx *cx, const struct native_call *n, struct call_record *c);
 
-/* Exit, leader: canonical result and out-payloads of native result ret; c is that of the entry. */
+/*
+ * Exit, leader: canonical result and out-payloads of native result ret; c is that of the entry, n still
+ * has the registers of the entry. An address as the result (CALL_RET_ADDR) becomes 0: it means nothing
+ * elsewhere, and the follower's own is that of the call it has made itself.
+ */
 int call_capture_out(const struct call_ctx *cx, const struct native_call *n, int64_t ret,
 		     struct call_record *c);
 
