@@ -3,6 +3,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cli/cli.h"
+#include "session/peer.h"
+#include "session/peer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -77,6 +80,15 @@ static int on_output(struct remote *x, const struct frame *f)
 }
 
 /* 1 at the command's end. */
+static int on_error(struct remote *x, const struct frame *f)
+{
+	int status;
+	cleanup_free char *text = error_decode(f->body, f->len, &status);
+
+	log_error("%s: %s", link_peer(x->link), text ? text : "failed");
+	return -EPIPE;
+}
+
 static int on_frame(struct remote *x, const struct frame *f)
 {
 	struct reader r = reader_of(f->body, f->len);
@@ -90,9 +102,7 @@ static int on_frame(struct remote *x, const struct frame *f)
 	case FRAME_HEARTBEAT:
 		return 0;
 	case FRAME_ERROR:
-		log_error("%s: %.*s", link_peer(x->link), (int)(f->len < 400 ? f->len : 400),
-			  (const char *)f->body);
-		return -EPIPE;
+		return on_error(x, f);
 	default:
 		return -EPROTO;
 	}

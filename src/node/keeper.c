@@ -13,8 +13,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/cli.h"
+#include "cli/cli.h"
 #include "link/protocol.h"
 #include "node/node.h"
+#include "session/peer.h"
+#include "session/peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -154,14 +158,15 @@ static void port_say_end(const struct keeper *k)
 	struct writer w = { 0 };
 
 	if (WIFSIGNALED(k->status))
-		snprintf(text, sizeof(text), "the process that served this session was killed by signal %d",
+		snprintf(text, sizeof(text), "the process that serves the session was killed by signal %d",
 			 WTERMSIG(k->status));
 	else
 		snprintf(text, sizeof(text), "the session is over on the node");
-	put_u32(&w, (uint32_t)strlen(text));
+	put_u32(&w, 0); /* the length of the body, put in below */
 	put_u16(&w, FRAME_ERROR);
 	put_u16(&w, 0);
-	put_bytes(&w, text, strlen(text));
+	error_encode(&w, EXIT_PEER_LOST, text);
+	put_u32_at(&w, 0, (uint32_t)(w.len - FRAME_HEADER_SIZE));
 	if (!w.failed && write(k->fd, w.data, w.len) < 0)
 		log_debug("the host did not hear of the session's end: %s", strerror(errno));
 	writer_free(&w);

@@ -2,12 +2,15 @@
 #include "node/node.h"
 
 #include "base/log.h"
+#include "cli/cli.h"
+#include "cli/cli.h"
 #include "link/link.h"
 #include "match/monitor.h"
 #include "node/exec.h"
+#include "session/peer.h"
+#include "session/peer.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #define HANDSHAKE_MS 10000
@@ -16,9 +19,13 @@
 /* Tells the hub what was wrong, as far as it still listens. */
 static int serve_fail(struct link *l, const char *text)
 {
+	struct writer w = { 0 };
+
 	log_error("%s", text);
-	if (link_send(l, FRAME_ERROR, text, strlen(text)) == 0)
+	error_encode(&w, EXIT_OWN_FAILURE, text);
+	if (!w.failed && link_send(l, FRAME_ERROR, w.data, w.len) == 0)
 		link_drain(l, 1000);
+	writer_free(&w);
 	return 1;
 }
 
