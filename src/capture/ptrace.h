@@ -44,6 +44,8 @@ void tracer_handle(struct tracer *t, pid_t tid, int status);
 void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal);
 /* At the entry of a compared call: a signal that waits is delivered first, and the call comes again. */
 void tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs);
+/* At the entry of a call that may block: a signal that waits is pending when it is executed. */
+void tracee_send_pending(struct tracee *tr);
 /* rt_sigaction was called. */
 void tracee_note_handler(struct tracee *tr);
 

@@ -88,6 +88,8 @@ static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs 
 		return;
 	}
 	t->counts.compared++;
+	if (tr->n_pending)
+		tracee_send_pending(tr);
 	if (tr->state == TRACEE_EXITING) {
 		/* It has no result. Announced here, because death may overtake the link thread. */
 		leader_announce(t->leader, &tr->slot);
@@ -130,6 +132,7 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 	}
 	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
 	tr->redelivered = 0;
+	tr->at_boundary = false;
 	n->isa = isa_native;
 	n->nr = isa_regs_nr(&regs);
 	for (int i = 0; i < CALL_ARGS_MAX; i++)
@@ -151,7 +154,7 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 		refuse(t, tr, &regs, v.err);
 	else if (v.decision == DECIDE_LOCAL)
 		enter_local(t, tr);
-	else if (tr->n_pending)
+	else if (tr->n_pending && !(n->canon->flags & CALL_BLOCKS))
 		tracee_deliver_pending(tr, &regs);
 	else
 		enter_compared(t, tr, &regs);

@@ -5,6 +5,8 @@
  * A handler may run only where every variant can run it: at a call. An asynchronous signal that finds
  * the thread in user code is therefore put aside and sent again when the thread enters its next
  * compared call, before that call is executed; the call instruction is repeated after the handler.
+ * A call that may block is executed with the signal pending instead, as if it had come a moment later:
+ * a program that looks for what its handler did only when its wait returns EINTR would else sleep on.
  * A signal that interrupts a blocking call is delivered there, with the outcome that the kernel gives
  * that call (EINTR or restart, signal(7)). Faults and fatal signals are delivered at once.
  */
@@ -130,13 +132,13 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 
 	if (ptrace(PTRACE_GETSIGINFO, tr->tid, 0, &info) < 0)
 		return; /* killed meanwhile */
+	if (tr->redelivered == signal) {
+		tr->redelivered = 0;
+		info = tr->redelivered_info;
+		ptrace(PTRACE_SETSIGINFO, tr->tid, 0, &info);
+	}
 	if (is_fault(signal, &info)) {
 		emit_signal(t, tr, SIGNAL_FAULT, signal, &info);
-		tracee_continue(tr, signal);
-	} else if (tr->redelivered == signal) {
-		tr->redelivered = 0;
-		ptrace(PTRACE_SETSIGINFO, tr->tid, 0, &tr->redelivered_info);
-		emit_signal(t, tr, SIGNAL_BEFORE, signal, &tr->redelivered_info);
 		tracee_continue(tr, signal);
 	} else if (h->ignored || (!h->installed && default_is_harmless(signal))) {
 		deliver_harmless(t, tr, signal);
@@ -146,21 +148,31 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 		tracee_continue(tr, signal);
 	} else if (tr->state == TRACEE_HELD) {
 		deliver_in_call(t, tr, signal, &info);
+	} else if (tr->at_boundary) {
+		tr->at_boundary = false;
+		emit_signal(t, tr, SIGNAL_BEFORE, signal, &info);
+		tracee_continue(tr, signal);
 	} else {
 		put_aside(tr, &info);
 	}
 }
 
-void tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs)
+void tracee_send_pending(struct tracee *tr)
 {
 	siginfo_t info = tr->pending[0];
 
 	tr->n_pending--;
 	memmove(tr->pending, tr->pending + 1, tr->n_pending * sizeof(tr->pending[0]));
-	if (isa_syscall_rewind(tr->tid, regs, (int)tr->native.nr) < 0)
-		return; /* killed meanwhile */
 	tr->redelivered = info.si_signo;
 	tr->redelivered_info = info;
 	syscall(SYS_tgkill, tr->process->pid, tr->tid, info.si_signo);
+}
+
+void tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs)
+{
+	if (isa_syscall_rewind(tr->tid, regs, (int)tr->native.nr) < 0)
+		return; /* killed meanwhile */
+	tracee_send_pending(tr);
+	tr->at_boundary = true;
 	tracee_continue(tr, 0);
 }

@@ -53,6 +53,7 @@ struct tracee {
 	siginfo_t pending[PENDING_SIGNALS_MAX];
 	unsigned n_pending;
 	int redelivered;		/* signal sent again at a boundary; 0: none */
+	bool at_boundary;		/* nothing was executed since the entry of a compared call */
 	siginfo_t redelivered_info;
 	UT_hash_handle hh;
 };
