@@ -29,26 +29,32 @@
 #define FRAME_HEADER_SIZE 8u
 #define FRAME_MAX (80u << 20)
 
-/* One line a type: name, who sends it (H hub, L leader, F follower, N any node), what for. */
+/*
+ * One line a type: name; who sends it (H hub, L leader, F follower, N any node, * any); what it is.
+ *
+ * Bodies, where one is more than a line: HELLO below; START, STARTED, EXITED in session/start.h; events
+ * in event/event.h; VERDICT and REPORTED (a report) in match/report.h; EXEC in node/exec.h. str is a u32
+ * length and the bytes. All others are empty.
+ */
 #define FRAME_TYPES(X)                                                                             \
-	X(HELLO, "version, ISA, page size, session id, table digest; opens every connection")       \
-	X(START, "H: what to run, in which role, with which settings")                              \
-	X(STARTED, "N: the variant exists and waits at its first instruction")                      \
-	X(GO, "H: run; after REPORT: go on")                                                                             \
-	X(EVENTS, "L, relayed to F: a batch of events")                                             \
-	X(ACK, "F, relayed to L: position up to which events were matched")                         \
-	X(VERDICT, "F: divergence, with everything the report needs")                               \
-	X(STDIO, "program's stdin (H to L) or output (L to H); u8 fd, bytes; no bytes: EOF")        \
-	X(SIGNAL, "H to L: u32 signal for the program")                                             \
-	X(KILL, "H: end the variant now")                                                           \
-	X(FREEZE, "H: stop the variant and keep it")                                                \
-	X(REPORT, "H to L: execute no call; say the last calls and u32 tid's call stack")                             \
-	X(REPORTED, "N: the answer to REPORT")                                                      \
-	X(EXITED, "N: the variant is gone: wait status and counters")                               \
-	X(HEARTBEAT, "any: I am alive")                                                             \
-	X(ERROR, "any: one sentence; the sender closes after it")                                   \
-	X(EXEC, "H: run a command on the node outside a session (argv, cwd, tty)")                  \
-	X(FILE, "H: a file for the session: name, mode, bytes (before START)")                      \
+	X(HELLO, "*: version, ISA, page size, session, call table; opens every connection")        \
+	X(START, "H: what to run, in which role, with which settings")                             \
+	X(STARTED, "N: the variant exists and waits at its first instruction")                     \
+	X(GO, "H: run; after REPORT: go on")                                                       \
+	X(EVENTS, "L, relayed to F: events in their order, each a u32 length and the event")       \
+	X(ACK, "F, to L by H: u64 events and u64 bytes of them (with lengths) that were taken")    \
+	X(VERDICT, "F: divergence; the follower's half of the report")                             \
+	X(STDIO, "H to L stdin, L to H output: u8 descriptor, bytes; no bytes: its end")           \
+	X(SIGNAL, "H to L: u32 signal for the program")                                            \
+	X(KILL, "H: end the variant now")                                                          \
+	X(FREEZE, "H: stop the variant and keep it")                                               \
+	X(REPORT, "H to L: execute no call; say the last calls and u32 tid's call stack")          \
+	X(REPORTED, "L: the leader's half of the report")                                          \
+	X(EXITED, "N: the variant is gone: wait status, counters; of EXEC: u32 wait status")       \
+	X(HEARTBEAT, "*: I am alive")                                                              \
+	X(ERROR, "*: u32 exit status for the hub, str sentence; the sender closes after it")       \
+	X(EXEC, "H: run a command on the node outside a session: its argv, environment, cwd")      \
+	X(FILE, "H: a program's binary, before START: str name, the rest its bytes")               \
 	X(END, "record files only: u64 number of frames after START; the last frame")
 
 enum frame_type {

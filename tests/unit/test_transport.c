@@ -3,11 +3,17 @@
 
 #include "base/clock.h"
 
+#include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 static char dir[] = P_tmpdir "/chiral-transport.XXXXXX";
 static char address[64], *path = address + 5;
@@ -201,12 +207,74 @@ static void test_bad_addresses(void **state)
 	assert_int_equal(transport_connect(long_path, 5000), -ENAMETOOLONG);
 }
 
+/* An interface of the namespace's own, up and with this address. */
+static int add_address(int fd, const char *name, const char *address)
+{
+	struct ifreq r = { 0 };
+	struct sockaddr_in *a = (struct sockaddr_in *)&r.ifr_addr;
+
+	strcpy(r.ifr_name, name);
+	a->sin_family = AF_INET;
+	a->sin_addr.s_addr = inet_addr(address);
+	if (ioctl(fd, SIOCSIFADDR, &r) < 0)
+		return -1;
+	r.ifr_flags = IFF_UP | IFF_RUNNING;
+	return ioctl(fd, SIOCSIFFLAGS, &r);
+}
+
+/* In a network namespace whose loopback interface has an address that looks like another machine's.
+ * 77: not allowed to make one; else the number of warnings after two connections. */
+static int count_warnings(const char *host)
+{
+	char listen_on[64], *final, text[4096] = "";
+	int log = memfd_create("log", MFD_CLOEXEC), fd, l, count = 0;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0)
+		return 77;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (add_address(fd, "lo", "127.0.0.1") < 0 || add_address(fd, "lo:1", "192.0.2.1") < 0)
+		return 77;
+	snprintf(listen_on, sizeof(listen_on), "tcp://%s:0", host);
+	dup2(log, STDERR_FILENO);
+	l = transport_listen(listen_on, &final);
+	for (int i = 0; i < 2; i++)
+		if (transport_connect(final, 1000) < 0 || transport_accept(l, 1000) < 0)
+			return 99;
+	if (pread(log, text, sizeof(text) - 1, 0) < 0)
+		return 99;
+	for (char *p = text; (p = strstr(p, "is neither encrypted nor authenticated")); p++)
+		count++;
+	return strstr(text, "127.0.0.1") ? 98 : count;
+}
+
+static void test_plaintext_warning(void **state)
+{
+	static const struct {
+		const char *host;
+		int warnings;
+	} rows[] = { { "127.0.0.1", 0 }, { "192.0.2.1", 1 } };
+
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0)
+			_exit(count_warnings(rows[i].host));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 77)
+			skip(); /* no namespaces here */
+		assert_int_equal(WEXITSTATUS(status), rows[i].warnings);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp4),	      cmocka_unit_test(test_tcp6),
 		cmocka_unit_test(test_unix),	      cmocka_unit_test(test_connect_first),
 		cmocka_unit_test(test_timeouts),      cmocka_unit_test(test_bad_addresses),
+		cmocka_unit_test(test_plaintext_warning),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
