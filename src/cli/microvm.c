@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PUBLISH_MAX 32
+
 static void usage(FILE *f)
 {
 	fputs("usage: chiral microvm [--isa arm64|amd64] ACTION\n"
@@ -29,7 +31,9 @@ static void usage(FILE *f)
 	      "  start               start it and wait until it serves\n"
 	      "  stop                end it, with all its sessions\n"
 	      "  status [--json]     say whether it runs and who uses it\n"
-	      "  exec [--] CMD...    run a command in it; its processes end with it\n"
+	      "  exec [--publish HOST:GUEST]... [--] CMD...\n"
+	      "                      run a command in it; its processes end with it. --publish: while it\n"
+	      "                      runs, 127.0.0.1:HOST of this machine leads to port GUEST in it\n"
 	      "  add PACKAGE...      add Debian packages with their dependencies, now and for later\n"
 	      "  cp SOURCE... DEST   copy files or folders of this machine into it (until it is stopped)\n",
 	      f);
@@ -37,6 +41,8 @@ static void usage(FILE *f)
 
 static int exit_of(int r)
 {
+	if (r == -EPIPE)
+		return EXIT_PEER_LOST;
 	return r < 0 ? EXIT_OWN_FAILURE : r;
 }
 
@@ -61,7 +67,7 @@ static int do_build(const struct microvm *vm, int argc, char **argv)
 
 static int do_start(const struct microvm *vm, int argc, char **argv)
 {
-	return exit_of(microvm_start_ready(vm));
+	return exit_of(microvm_start(vm));
 }
 
 static int do_stop(const struct microvm *vm, int argc, char **argv)
@@ -170,30 +176,43 @@ static int do_status(const struct microvm *vm, int argc, char **argv)
 
 /* ---- exec ------------------------------------------------------------------------------------ */
 
-static int run_in_guest(const struct microvm *vm, char **argv, int in)
+static int run_in_guest(const struct microvm *vm, char **argv, int in, const char *const *publish)
 {
 	cleanup_free char *term = NULL;
 	char *env[2] = { NULL };
 	struct exec_request req = { .argv = argv, .env = env };
-	int fd = microvm_connect(vm->isa, NULL);
+	int fd = microvm_connect(vm->isa, publish), r;
 
 	if (fd < 0)
 		return fd;
 	if (getenv("TERM") && asprintf(&term, "TERM=%s", getenv("TERM")) > 0)
 		env[0] = term;
-	return exec_remote(fd, "the microVM", &req, in, STDOUT_FILENO, STDERR_FILENO);
+	r = exec_remote(fd, "the microVM", &req, in, STDOUT_FILENO, STDERR_FILENO);
+	if (r == -EPIPE && !microvm_alive(vm)) {
+		log_error("the microVM has ended; what it said last is in %s/*.log", vm->run);
+		microvm_print_logs(vm);
+	}
+	return r;
 }
 
 static int do_exec(const struct microvm *vm, int argc, char **argv)
 {
-	argv++;
-	if (*argv && !strcmp(*argv, "--"))
-		argv++;
-	if (!*argv) {
+	static const struct option options[] = {
+		{ "publish", required_argument, NULL, 'p' },
+		{ 0 },
+	};
+	const char *publish[PUBLISH_MAX + 1] = { NULL };
+	size_t n = 0;
+	int c;
+
+	optind = 0; /* getopt starts anew */
+	while ((c = getopt_long(argc, argv, "+", options, NULL)) == 'p' && n < PUBLISH_MAX)
+		publish[n++] = optarg;
+	if (c >= 0 || optind == argc) {
 		usage(stderr);
 		return EXIT_OWN_FAILURE;
 	}
-	return exit_of(run_in_guest(vm, argv, STDIN_FILENO));
+	return exit_of(run_in_guest(vm, argv + optind, STDIN_FILENO, publish));
 }
 
 /* Runs producer on this machine with its output as the input of consumer in the guest. */
@@ -212,7 +231,7 @@ static int pipe_into_guest(const struct microvm *vm, char **producer, char **con
 		_exit(127);
 	}
 	close(p[1]);
-	r = pid < 0 ? -EAGAIN : run_in_guest(vm, consumer, p[0]);
+	r = pid < 0 ? -EAGAIN : run_in_guest(vm, consumer, p[0], NULL);
 	close(p[0]);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

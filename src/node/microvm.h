@@ -9,6 +9,7 @@
  *	alive		locked (OFD) by QEMU itself as long as it lives
  *	claim		held while a port is chosen or the monitor is talked to
  *	pid, started	of QEMU; what it was started with
+ *	ready		there once the guest has answered
  *	qmp.sock	QEMU's monitor
  *	port.N.sock	virtio-serial ports; QEMU takes one connection each
  *	publish.N	ports of this machine that lead to the guest for the session on port N
@@ -79,8 +80,8 @@ int microvm_lock(const struct microvm *vm, const char *name, const char *waiting
 
 bool microvm_alive(const struct microvm *vm);
 pid_t microvm_pid(const struct microvm *vm);
-/* Starts it when it is not up, anew when it runs another chiral and nobody uses it. Progress on
- * stderr. 0 when QEMU runs (the guest may still boot), -errno, logged. */
+/* Starts it when it is not up, anew when it runs another chiral and nobody uses it, and waits until
+ * it serves. Progress on stderr. 0, -errno, logged. */
 int microvm_start(const struct microvm *vm);
 int microvm_stop(const struct microvm *vm);
 /* Prints the end of QEMU's and the guest's messages. */
@@ -98,8 +99,8 @@ int qmp_quit(int fd);
 
 /* Bit N of *ret: port N is connected. */
 int microvm_ports_in_use(int qmp, uint32_t *ret);
-/* Starts it when needed and waits until the guest serves. 0, -errno, logged. */
-int microvm_start_ready(const struct microvm *vm);
+/* Waits until the guest of a QEMU just started serves. 0, -errno, logged. */
+int microvm_wait_ready(const struct microvm *vm);
 
 /* Writes RUN/publish.PORT's pairs to out, each after a separator, if there are any: "HOST:GUEST". */
 void microvm_publish_print(const struct microvm *vm, int port, FILE *out, const char *separator);

@@ -111,8 +111,11 @@ int microvm_lock(const struct microvm *vm, const char *name, const char *waiting
 
 	if (fd < 0)
 		return log_errno(errno, "cannot open %s/%s", vm->run, name);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return take_fd(&fd);
+	for (int i = 0; i < 20; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return take_fd(&fd);
+		usleep(50000);
+	}
 	if (waiting)
 		log_info("%s", waiting);
 	while (flock(fd, LOCK_EX) < 0)

@@ -83,7 +83,7 @@ static int port_open(const struct microvm *vm, int port, int timeout_ms)
 }
 
 /* While the guest boots it has no port open; it answers as soon as it has. */
-static int wait_ready(const struct microvm *vm)
+int microvm_wait_ready(const struct microvm *vm)
 {
 	int64_t deadline = deadline_after_ms(BOOT_MS);
 	int r;
@@ -110,7 +110,7 @@ static int port_claim(const struct microvm *vm, uint32_t in_use, int *ret_fd)
 {
 	int r = -EBUSY;
 
-	/* The last one is for wait_ready(). */
+	/* The last one is for microvm_wait_ready(). */
 	for (int i = 0; i < MICROVM_PORTS - 1; i++) {
 		int fd;
 
@@ -157,29 +157,10 @@ static int connect_claimed(const struct microvm *vm, const char *const *publish)
 	return take_fd(&fd);
 }
 
-int microvm_start_ready(const struct microvm *vm)
-{
-	cleanup_free char *ready = microvm_path(vm, "ready");
-	cleanup_fclose FILE *f = NULL;
-	int64_t begin = time_now_ms();
-	int r = microvm_start(vm);
-
-	/* Another chiral may have started it a moment ago: "ready" says that somebody waited. */
-	if (r < 0 || !ready || access(ready, F_OK) == 0)
-		return r;
-	r = wait_ready(vm);
-	if (r < 0)
-		return r;
-	log_info("the %s microVM is up after %.1f s (`chiral microvm stop` ends it)",
-		 isa_descs[vm->isa].debian, (double)(time_now_ms() - begin) / 1000);
-	f = fopen(ready, "we");
-	return f ? 0 : log_errno(errno, "cannot write %s", ready);
-}
-
 static int connect_open(const struct microvm *vm, const char *const *publish)
 {
 	cleanup_close int claim = -1;
-	int r = microvm_start_ready(vm);
+	int r = microvm_start(vm);
 
 	if (r < 0)
 		return r;

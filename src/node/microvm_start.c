@@ -19,6 +19,9 @@
 #define STOP_MS 5000
 #define ARGS_MAX 256
 
+static const char lock_wait_text[] =
+	"another chiral starts or stops the microVM; waiting until it is done";
+
 /* ---- is it alive ----------------------------------------------------------------------------- */
 
 bool microvm_alive(const struct microvm *vm)
@@ -199,6 +202,8 @@ static void remove_old(const struct microvm *vm)
 /* alive: the descriptor whose lock QEMU keeps. */
 static void qemu_exec(struct args *a, const char *log, int alive)
 {
+	/* Nothing of the environment of whoever started it first: it serves others too. */
+	char *env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", NULL };
 	int null = open("/dev/null", O_RDWR), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	sigset_t none;
 
@@ -210,7 +215,7 @@ static void qemu_exec(struct args *a, const char *log, int alive)
 	dup2(out, 2);
 	dup2(alive, 3);
 	close_range(4, ~0u, 0);
-	execvp(a->list[0], a->list);
+	execvpe(a->list[0], a->list, env);
 	_exit(127);
 }
 
@@ -322,11 +327,34 @@ static bool is_idle(const struct microvm *vm)
 
 static int stop_locked(const struct microvm *vm);
 
+/* 0 when the one that runs will do, 1 when there is none, -errno. */
+static int check_running(const struct microvm *vm, const char *version)
+{
+	cleanup_free char *ready = microvm_path(vm, "ready");
+	int r;
+
+	if (!microvm_alive(vm))
+		return 1;
+	if (is_current(vm, version)) {
+		if (ready && access(ready, F_OK) == 0)
+			return 0;
+		log_info("the microVM did not come up when it was started: it is started anew");
+	} else if (is_idle(vm)) {
+		log_info("the microVM runs another build of chiral: it is started anew");
+	} else {
+		log_error("the microVM runs another build of chiral and is in use; "
+			  "end its sessions or run: chiral microvm stop");
+		return -EBUSY;
+	}
+	r = stop_locked(vm);
+	return r < 0 ? r : 1;
+}
+
 int microvm_start(const struct microvm *vm)
 {
 	cleanup_free char *chiral = NULL, *init = NULL, *version = NULL;
-	cleanup_close int lock = microvm_lock(vm, "lock", "the microVM is being started or stopped by "
-							   "another chiral; waiting for it");
+	cleanup_close int lock = microvm_lock(vm, "lock", lock_wait_text);
+	int64_t begin = time_now_ms();
 	int r = lock < 0 ? lock : microvm_guest_files(vm, &chiral, &init);
 
 	if (r < 0)
@@ -334,20 +362,18 @@ int microvm_start(const struct microvm *vm)
 	version = microvm_version(chiral, init);
 	if (!version)
 		return log_errno(errno, "cannot read %s", chiral);
-	if (microvm_alive(vm)) {
-		if (is_current(vm, version))
-			return 0;
-		if (!is_idle(vm)) {
-			log_error("the microVM runs another build of chiral and is in use; "
-				  "end its sessions or run: chiral microvm stop");
-			return -EBUSY;
-		}
-		log_info("the microVM runs another build of chiral: it is started anew");
-		r = stop_locked(vm);
-		if (r < 0)
-			return r;
-	}
-	return start_locked(vm, version, chiral, init);
+	r = check_running(vm, version);
+	if (r <= 0)
+		return r;
+	r = start_locked(vm, version, chiral, init);
+	if (r == 0)
+		r = microvm_wait_ready(vm);
+	if (r == 0)
+		r = write_line_to(vm, "ready", "");
+	if (r == 0)
+		log_info("the %s microVM is up after %.1f s (`chiral microvm stop` ends it)",
+			 isa_descs[vm->isa].debian, (double)(time_now_ms() - begin) / 1000);
+	return r;
 }
 
 /* ---- stop ------------------------------------------------------------------------------------ */
@@ -355,12 +381,16 @@ int microvm_start(const struct microvm *vm)
 static bool wait_dead(const struct microvm *vm, int timeout_ms)
 {
 	int64_t deadline = deadline_after_ms(timeout_ms);
+	pid_t pid = microvm_pid(vm);
 
 	while (microvm_alive(vm)) {
 		if (time_now_ms() > deadline)
 			return false;
 		usleep(5000);
 	}
+	/* The lock goes with QEMU's files, a moment before its process does. */
+	for (int i = 0; i < 200 && pid > 1 && kill(pid, 0) == 0; i++)
+		usleep(5000);
 	return true;
 }
 
@@ -390,8 +420,7 @@ static int stop_locked(const struct microvm *vm)
 
 int microvm_stop(const struct microvm *vm)
 {
-	cleanup_close int lock = microvm_lock(vm, "lock", "the microVM is being started or stopped by "
-							   "another chiral; waiting for it");
+	cleanup_close int lock = microvm_lock(vm, "lock", lock_wait_text);
 
 	if (lock < 0)
 		return lock;
