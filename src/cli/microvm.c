@@ -176,6 +176,14 @@ static int do_status(const struct microvm *vm, int argc, char **argv)
 
 /* ---- exec ------------------------------------------------------------------------------------ */
 
+/* QEMU's sockets may be closed a moment before its lock is gone. */
+static bool has_ended(const struct microvm *vm)
+{
+	for (int i = 0; i < 50 && microvm_alive(vm); i++)
+		usleep(10000);
+	return !microvm_alive(vm);
+}
+
 static int run_in_guest(const struct microvm *vm, char **argv, int in, const char *const *publish)
 {
 	cleanup_free char *term = NULL;
@@ -188,7 +196,7 @@ static int run_in_guest(const struct microvm *vm, char **argv, int in, const cha
 	if (getenv("TERM") && asprintf(&term, "TERM=%s", getenv("TERM")) > 0)
 		env[0] = term;
 	r = exec_remote(fd, "the microVM", &req, in, STDOUT_FILENO, STDERR_FILENO);
-	if (r == -EPIPE && !microvm_alive(vm)) {
+	if (r == -EPIPE && has_ended(vm)) {
 		log_error("the microVM has ended; what it said last is in %s/*.log", vm->run);
 		microvm_print_logs(vm);
 	}

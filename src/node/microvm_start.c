@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -378,19 +378,19 @@ int microvm_start(const struct microvm *vm)
 
 /* ---- stop ------------------------------------------------------------------------------------ */
 
-static bool wait_dead(const struct microvm *vm, int timeout_ms)
+/* pidfd of QEMU, or -1: the process may be gone before its files, and its files before it. */
+static bool wait_dead(const struct microvm *vm, int pidfd, int timeout_ms)
 {
 	int64_t deadline = deadline_after_ms(timeout_ms);
-	pid_t pid = microvm_pid(vm);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
+	if (pidfd >= 0 && poll(&p, 1, timeout_ms) == 0)
+		return false;
 	while (microvm_alive(vm)) {
 		if (time_now_ms() > deadline)
 			return false;
 		usleep(5000);
 	}
-	/* The lock goes with QEMU's files, a moment before its process does. */
-	for (int i = 0; i < 200 && pid > 1 && kill(pid, 0) == 0; i++)
-		usleep(5000);
 	return true;
 }
 
@@ -398,18 +398,18 @@ static int stop_locked(const struct microvm *vm)
 {
 	cleanup_free char *path = microvm_path(vm, "qmp.sock");
 	int fd = path ? qmp_open(path) : -1;
+	pid_t pid = microvm_pid(vm);
+	cleanup_close int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 
 	/* The guest keeps nothing: there is nothing to shut down inside. */
 	if (fd >= 0) {
 		qmp_quit(fd);
 		close(fd);
 	}
-	if (fd < 0 || !wait_dead(vm, STOP_MS)) {
-		pid_t pid = microvm_pid(vm);
-
+	if (fd < 0 || !wait_dead(vm, pidfd, STOP_MS)) {
 		if (pid > 1 && microvm_alive(vm))
 			kill(pid, SIGKILL);
-		if (!wait_dead(vm, STOP_MS)) {
+		if (!wait_dead(vm, pidfd, STOP_MS)) {
 			log_error("QEMU (process %d) cannot be ended", (int)pid);
 			return -EBUSY;
 		}

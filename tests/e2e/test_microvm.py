@@ -13,7 +13,7 @@ import time
 import pytest
 
 from chiral import (EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_OWN_FAILURE, EXIT_PEER_LOST, FOREIGN,
-                    Guest, free_port, wait_until)
+                    Guest, free_port, read_proc, wait_until)
 
 
 @pytest.fixture(scope="module")
@@ -332,12 +332,13 @@ def test_two_starts_at_once(vm):
     assert qemus == [str(pid)]
 
 
+def alive(pid):
+    """Not counting a zombie that init has not taken yet."""
+    return read_proc(pid, "stat").rpartition(b")")[2].split()[:1] not in ([], [b"Z"])
+
+
 def cmdline(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as f:
-            return f.read()
-    except OSError:
-        return b""
+    return read_proc(pid, "cmdline")
 
 
 def test_stop_leaves_nothing(vm):
@@ -345,7 +346,7 @@ def test_stop_leaves_nothing(vm):
     wait_until(lambda: vm.status()["sessions"] == 1, 20, "the command")
     pid = vm.pid()
     assert vm.command("stop", timeout=20).returncode == 0
-    assert not os.path.exists(f"/proc/{pid}")
+    assert not alive(pid)
     p.communicate(timeout=5)
     assert p.returncode == EXIT_PEER_LOST
     assert json.loads(vm.command("status", "--json").stdout)["running"] is False
