@@ -107,6 +107,17 @@ def processes_marked(value):
     return found
 
 
+def listening(port):
+    """The inode of the socket that listens on a port of this machine, or None. Asks the kernel: a
+    connection would be taken for the peer that is waited for."""
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        for line in f.readlines()[1:]:
+            field = line.split()
+            if field[1].endswith(f":{port:04X}") and field[3] == "0A":
+                return field[9]
+    return None
+
+
 def rss_kib(pid):
     for line in read_proc(pid, "status").decode().splitlines():
         if line.startswith("VmRSS:"):

@@ -13,7 +13,7 @@ import pytest
 
 import load
 from chiral import (COMBOS, EXIT_DIVERGENCE, EXIT_PEER_LOST, LOCAL_LOCAL, LOCAL_MICROVM, MICROVM_LOCAL,
-                    free_port, read_proc, wait_until)
+                    free_port, listening, read_proc, wait_until)
 from delay import DelayProxy
 from website import SMALL, Website
 
@@ -52,16 +52,11 @@ class Load:
 
 def listener(port, pids):
     """Which of the processes listens on a port: the leader's variant; the follower has no sockets."""
-    inodes = set()
-    with open("/proc/net/tcp", encoding="ascii") as f:
-        for line in f.readlines()[1:]:
-            field = line.split()
-            if field[1].endswith(f":{port:04X}") and field[3] == "0A":
-                inodes.add(f"socket:[{field[9]}]")
+    socket_link = f"socket:[{listening(port)}]"
     for pid in pids:
         try:
             for fd in os.listdir(f"/proc/{pid}/fd"):
-                if os.readlink(f"/proc/{pid}/fd/{fd}") in inodes:
+                if os.readlink(f"/proc/{pid}/fd/{fd}") == socket_link:
                     return pid
         except OSError:
             continue
@@ -214,6 +209,7 @@ def test_cut_link(chiral, tmp_path, delay):
     link = free_port()
     proxy = DelayProxy(link, 0)
     lead = chiral.start(["lead", "--listen", f"tcp://127.0.0.1:{link}"], site.program)
+    wait_until(lambda: listening(link), 10, "chiral lead")
     follow = chiral.start(["follow", f"tcp://127.0.0.1:{proxy.port}"], site.program, status=False)
     site.session = lead
     load.wait_ready(site.port, lead)

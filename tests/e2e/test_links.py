@@ -9,7 +9,8 @@ import time
 import pytest
 
 import load
-from chiral import COMBOS, EXIT_OWN_FAILURE, EXIT_PEER_LOST, LOCAL_LOCAL, free_port, wait_until
+from chiral import (COMBOS, EXIT_OWN_FAILURE, EXIT_PEER_LOST, LOCAL_LOCAL, free_port, listening,
+                    wait_until)
 from delay import DelayProxy
 from website import FILES, SMALL, Website
 
@@ -29,6 +30,9 @@ class Pair:
         return s
 
     def follow(self, port=None):
+        """Through a proxy (its port): it would refuse for a leader that does not listen yet."""
+        if port:
+            wait_until(lambda: listening(self.link), 10, "chiral lead")
         return self.chiral.start(["follow", f"tcp://127.0.0.1:{port or self.link}"],
                                  self.site.program, status=False)
 
@@ -215,8 +219,3 @@ def test_node_daemon(chiral, tmp_path):
     assert node.running(), node.story()
     node.kill(signal.SIGTERM)
     node.wait(5)
-
-
-def listening(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
