@@ -117,11 +117,15 @@ static int add_memory_exception(const struct filter_build *b, const struct call_
 	if (prot < 0 || (row->irregular == IRR_MMAP && flags < 0))
 		return -EINVAL;
 	if (row->irregular == IRR_MMAP && b->role == FILTER_FOLLOWER) {
-		/* A virtual file's mapping becomes an anonymous one: arguments change. */
-		conds[0] = masked_eq((unsigned)flags, MAP_ANONYMOUS, 0);
-		r = rule_add(b, row, SCMP_ACT_TRACE(0), conds, 1);
-		if (r < 0)
-			return r;
+		/* A virtual file's mapping becomes an anonymous one: arguments change. Two rules of the
+		 * same shape as the one below, for libseccomp orders conditions by argument. */
+		conds[1] = masked_eq((unsigned)flags, MAP_ANONYMOUS, 0);
+		for (uint64_t exec = 0; exec <= PROT_EXEC; exec += PROT_EXEC) {
+			conds[0] = masked_eq((unsigned)prot, PROT_EXEC, exec);
+			r = rule_add(b, row, SCMP_ACT_TRACE(0), conds, 2);
+			if (r < 0)
+				return r;
+		}
 	}
 	conds[n++] = masked_eq((unsigned)prot, PROT_EXEC, 0);
 	if (row->irregular == IRR_MMAP)

@@ -47,6 +47,35 @@ static void refuse(struct tracer *t, struct tracee *tr, struct isa_regs *regs, i
 	skip_call(tr, regs, -err);
 }
 
+/* Descriptors that the call is about to close or replace. */
+static void forget_descriptors(struct tracee *tr)
+{
+	const struct call_row *row = tr->native.canon;
+	struct performer *p = &tr->process->performer;
+
+	if (row->irregular == IRR_CLOSE && row->n_args > 1)
+		performer_forget_range(p, (unsigned)tr->call.arg[0], (unsigned)tr->call.arg[1]);
+	else if (row->irregular == IRR_CLOSE)
+		performer_forget(p, (int)tr->call.arg[0]);
+	else if (row->irregular == IRR_DUP && row->n_args > 1 && row->parent == call_row_id(row))
+		performer_forget(p, (int)tr->call.arg[1]);
+}
+
+/* True: done at this one stop. */
+static bool perform(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
+{
+	int64_t ret;
+
+	if (tr->process->shares_files || tr->n_pending || tr->redelivered ||
+	    !performer_try(&tr->process->performer, tr->process->pid, &tr->native, &tr->call,
+			   &tr->mem.mem, &ret))
+		return false;
+	leader_pause(t->leader, &tr->slot);
+	tracee_emit(t, tr, ret);
+	skip_call(tr, regs, ret);
+	return true;
+}
+
 /* Results of local calls matter when they make a descriptor. close(2)'s effect is known before. */
 static void enter_local(struct tracer *t, struct tracee *tr)
 {
@@ -94,7 +123,7 @@ static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs 
 		/* It has no result. Announced here, because death may overtake the link thread. */
 		leader_announce(t->leader, &tr->slot);
 		tracee_continue(tr, 0);
-	} else {
+	} else if (!perform(t, tr, regs)) {
 		tracee_continue_to_exit(tr, 0);
 	}
 }
@@ -148,6 +177,7 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 	if (!captured(t, tr, call_capture_in(&tr->cx, n, &tr->call)))
 		return;
 	v = call_decide(n, &tr->call, tr->process->vdt, t->start->local);
+	forget_descriptors(tr);
 	if (n->canon == &call_rows[CALL_RT_SIGACTION])
 		tracee_note_handler(tr);
 	if (v.decision == DECIDE_REFUSE)
@@ -220,6 +250,11 @@ void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child)
 		fail(t, -ENOMEM, "follow a child");
 		return;
 	}
+	if (!shares && (clone_flags(tr) & CLONE_FILES)) {
+		tr->process->shares_files = true;
+		p->shares_files = true;
+		performer_free(&tr->process->performer);
+	}
 	if (c) {
 		/* It stopped before its parent's event came. */
 		tracee_remove(&t->tracees, c);
@@ -248,6 +283,7 @@ void tracee_at_exec(struct tracer *t, struct tracee *tr)
 	if (r < 0)
 		fail(t, r, "edit the auxiliary vector");
 	vdt_exec(tr->process->vdt);
+	performer_free(&tr->process->performer);
 	for (int i = 1; i < NSIG; i++)
 		if (!tr->process->handlers[i].ignored)
 			tr->process->handlers[i] = (struct handler){ 0 };

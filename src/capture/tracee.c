@@ -33,6 +33,7 @@ struct tracee *tracee_find(struct tracees *t, pid_t tid)
 static void process_unref(struct process *p)
 {
 	if (p && --p->refs == 0) {
+		performer_free(&p->performer);
 		vdt_free(p->vdt);
 		free(p);
 	}
@@ -61,6 +62,7 @@ struct process *process_fork(const struct process *from, pid_t pid)
 		return NULL;
 	*p = *from;
 	p->refs = 0;
+	p->performer = (struct performer){ 0 };
 	p->pid = pid;
 	p->vdt = vdt_copy(from->vdt);
 	if (!p->vdt) {

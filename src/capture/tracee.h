@@ -3,6 +3,7 @@
 #ifndef CHIRAL_CAPTURE_TRACEE_H
 #define CHIRAL_CAPTURE_TRACEE_H
 
+#include "capture/perform.h"
 #include "event/event.h"
 #include "event/mem_process.h"
 #include "match/leader.h"
@@ -23,6 +24,8 @@ struct process {
 	unsigned refs;
 	pid_t pid;
 	struct vdt *vdt;
+	struct performer performer;
+	bool shares_files;	/* with another process (CLONE_FILES): nothing is performed for it */
 	struct handler handlers[NSIG];
 };
 

@@ -15,7 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define FLUSH_AFTER_MS 2		/* from the first event of a batch to its sending */
+#define FLUSH_AFTER_MS 4		/* from the first event of a batch to its sending */
 #define FLUSH_AT_BYTES (256u << 10)
 #define INTERRUPT_EVERY_MS 5		/* while a wish waits for the capturing thread */
 #define STDIO_CHUNK (64u << 10)
@@ -177,12 +177,17 @@ static bool must_stop(const struct leader *l)
 	return l->wish == WISH_KILL || l->wish == WISH_REPORT || l->wish == WISH_FREEZE;
 }
 
-/* lock held. Announces every call that a thread is inside of. */
-static void announce_calls(struct leader *l)
+/* lock held. Announces every call that a thread is inside of; patient: that it has been inside of for
+ * a while, so that calls which only happen to be under way make no second record. */
+static void announce_calls(struct leader *l, bool patient)
 {
 	for (struct leader_slot *s = l->in_call; s; s = s->next) {
 		if (s->announced)
 			continue;
+		if (patient && !s->seen) {
+			s->seen = true;
+			continue;
+		}
 		put_call(l, s->tid, s->call, CALL_PART_ENTRY);
 		s->announced = true;
 	}
@@ -192,6 +197,7 @@ static void slot_link(struct leader *l, struct leader_slot *slot)
 {
 	slot->next = l->in_call;
 	slot->prev = &l->in_call;
+	slot->seen = false;
 	if (slot->next)
 		slot->next->prev = &slot->next;
 	l->in_call = slot;
@@ -222,7 +228,7 @@ bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_
 	if (l->start->level == LEVEL_LOCKSTEP && !must_stop(l)) {
 		uint64_t mark;
 
-		announce_calls(l);
+		announce_calls(l, false);
 		send_batch(l);
 		for (mark = l->sent_events; l->acked_events < mark && !must_stop(l);)
 			pthread_cond_wait(&l->progress, &l->lock);
@@ -311,7 +317,7 @@ void leader_death(struct leader *l, uint32_t tid, int wait_status)
 void leader_flush(struct leader *l)
 {
 	lock(l);
-	announce_calls(l);
+	announce_calls(l, false);
 	send_batch(l);
 	unlock(l);
 }
@@ -521,7 +527,7 @@ static int link_timeout(struct leader *l)
 static void on_timers(struct leader *l)
 {
 	if (l->flush_at && deadline_left_ms(l->flush_at) == 0) {
-		announce_calls(l);
+		announce_calls(l, true);
 		send_batch(l);
 		l->flush_at = 0;
 	}

@@ -34,6 +34,7 @@ struct leader_slot {
 	uint32_t tid;
 	const struct call_record *call; /* NULL: in no call */
 	bool announced;
+	bool seen;			/* was in this call when the last batch went out */
 	struct leader_slot *next, **prev;
 };
 

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,6 +107,17 @@ static int make_pipes(bool inherit, struct pipes *ret)
 	return 0;
 }
 
+/* A leader's monitor holds duplicates of its program's descriptors. */
+static void raise_fd_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
 static int lead(struct link *link, const struct start *start, const char *path,
 		const struct sock_fprog *filter)
 {
@@ -126,6 +138,7 @@ static int lead(struct link *link, const struct start *start, const char *path,
 		return give_up(link, r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "cannot execute '%s': %s", path,
 			       strerror(-r));
 	r = send_started(link, variant.pid, path);
+	raise_fd_limit();
 	if (r == 0)
 		r = wait_go(link);
 	if (r == 0)
