@@ -85,6 +85,9 @@ def bench(combo, tmp_path_factory):
     return Bench(combo, tmp_path_factory.mktemp("programs"))
 
 
+# Not here, for they are two different programs on the two ISAs, and so they alarm: wc -l (with AVX2 it
+# reads other amounts), busybox gzip (flushes at other moments on x86), busybox ls -l (the compiler chose
+# another order for the look-ups of user and group).
 READERS = """
 	true
 	false
@@ -148,7 +151,7 @@ READERS = """
 	nice -n 5 echo nice
 	stdbuf -oL echo line
 	sleep 0.2
-	busybox ls -l {d}
+	busybox ls -ln {d}
 	busybox sha1sum {d}/blob
 	busybox sort {d}/words
 	busybox grep 999 {d}/words
@@ -156,7 +159,7 @@ READERS = """
 	busybox sed s/a/b/g {d}/left
 	busybox awk {{s+=$1}}END{{print(s)}} {d}/left
 	busybox tar -c -f - -C {d} dir/a
-	busybox gzip -c {d}/words
+	busybox bzip2 -c {d}/words
 	busybox vi --help
 """
 
@@ -171,7 +174,7 @@ def test_reader(chiral, bench, line):
 SCRIPTS = {
     "pipeline": "cat {d}/words | sort | uniq -c | sort -rn | head -n 5",
     "loop": "for i in 1 2 3 4 5; do echo $i; /bin/true || exit 9; done; exit 4",
-    "subshell": "x=$(cat {d}/left | wc -l); echo $x; (exit 3); echo $?",
+    "subshell": "x=$(cat {d}/left | wc); echo $x; (exit 3); echo $?",
     "background": "sleep 0.1 & sleep 0.2 & wait; echo all",
     "kill-self": "kill -KILL $$",
     "term-self": "kill -TERM $$",
