@@ -313,6 +313,11 @@ class Guest:
             assert done.returncode == 0, f"in the guest: {argv}: {done.stderr.decode()}"
         return done
 
+    def popen(self, *argv):
+        """A server in the guest: it ends with the process that is returned."""
+        return subprocess.Popen([self.path, "microvm", "exec", "--", *argv], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def put(self, folder, files):
         """Writes files ({relative path: bytes}) below folder in the guest."""
         pack = io.BytesIO()

@@ -71,7 +71,8 @@ def chiral_path(build, request):
 def guest(chiral_path):
     """The microVM of the other ISA, with the programs under test."""
     g = Guest(chiral_path)
-    g.start(["lighttpd", "busybox", "curl", "coreutils", "sqlite3", "redis-tools", "hostname"])
+    g.start(["lighttpd", "busybox", "curl", "coreutils", "sqlite3", "redis-tools",
+             "redis-server", "hostname"])
     yield g
     g.stop()
 

@@ -4,15 +4,13 @@ a native run on the leader's node, without an alarm."""
 import os
 import random
 import subprocess
-import threading
 import time
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import load
 from chiral import exit_status, free_port, wait_until
-from website import GUEST_ROOT
+from website import GUEST_ROOT, LIGHTTPD
 
 ENV = {"LC_ALL": "C", "TZ": "UTC0"}
 _rng = random.Random(4)
@@ -52,6 +50,7 @@ class Bench:
         env = {**ENV, **(env or {})}
         argv = ["env", *[f"{k}={v}" for k, v in env.items()], *argv]
         if self.combo.leads_in_guest:
+            argv.insert(1, "--chdir=/")     # where a session's program is
             done = self.combo.guest.exec(*argv, stdin=stdin, check=False)
         else:
             done = subprocess.run(argv, input=stdin, capture_output=True, check=False, timeout=60)
@@ -282,77 +281,72 @@ def test_sqlite_file(chiral, bench):
     bench.native(["rm", "-f", db])
 
 
+class Servers:
+    """Servers on the leader's node that are no part of any session: the microVM reaches nothing
+    else."""
+
+    def __init__(self, bench):
+        self.bench, self.running = bench, []
+
+    def start(self, argv, ready):
+        guest = self.bench.combo.guest if self.bench.combo.leads_in_guest else None
+        self.running.append(guest.popen(*argv) if guest else subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        wait_until(lambda: self.bench.native(ready)[0] == 0, 20, " ".join(argv))
+
+    def end(self):
+        for p in self.running:
+            p.terminate()
+            p.wait(10)
+
+
 @pytest.fixture(scope="module")
-def web(tmp_path_factory):
-    """A web server on this machine that is no part of any session."""
-    root = tmp_path_factory.mktemp("web")
-    (root / "page").write_bytes(b"a page\n")
-    (root / "blob").write_bytes(FILES["blob"])
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(root))
-
-        def log_message(self, *args):
-            pass
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+def servers(bench):
+    s = Servers(bench)
+    yield s
+    s.end()
 
 
-def this_machine(combo):
-    """The address under which the leader reaches this machine's 127.0.0.1."""
-    return "10.0.2.2" if combo.leads_in_guest else "127.0.0.1"
+@pytest.fixture(scope="module")
+def web(bench, servers):
+    port = free_port()
+    put(bench, "web.conf", f'server.document-root = "{bench.root}"\nserver.port = {port}\n'
+        'server.bind = "127.0.0.1"\n'.encode())
+    servers.start([LIGHTTPD, "-D", "-f", f"{bench.root}/web.conf"],
+                  ["curl", "-sf", f"http://127.0.0.1:{port}/left"])
+    return f"http://127.0.0.1:{port}"
 
 
-@pytest.mark.parametrize("what", ["page", "blob", "missing", "post", "refused", "file", "save"])
+@pytest.mark.parametrize("what", ["left", "blob", "missing", "post", "refused", "file", "save"])
 def test_curl(chiral, bench, web, what):
-    url = f"http://{this_machine(bench.combo)}:{web}"
     curl = ["curl", "-q", "-s", "--max-time", "50"]
-    if what in ("page", "blob"):
-        out = bench.same(chiral, [*curl, f"{url}/{what}"])
-        assert what != "blob" or out == FILES["blob"]
+    if what in ("left", "blob"):
+        assert bench.same(chiral, [*curl, f"{web}/{what}"]) == FILES[what]
     elif what == "missing":
-        assert bench.session(chiral, [*curl, "-f", f"{url}/nope"])[0] == 22
+        assert bench.session(chiral, [*curl, "-f", f"{web}/nope"])[0] == 22
     elif what == "post":
-        assert bench.same(chiral, [*curl, "-d", "x=1", url]) == b"x=1"
+        assert bench.same(chiral, [*curl, "-d", "x=1", f"{web}/left"]) == FILES["left"]
     elif what == "refused":
         assert bench.session(chiral, [*curl, f"http://127.0.0.1:{free_port()}/"])[0] == 7
     elif what == "file":
         assert bench.same(chiral, [*curl, f"file://{bench.root}/left"]) == FILES["left"]
     else:
-        status, _ = bench.session(chiral, [*curl, "-o", f"{bench.root}/saved", f"{url}/blob"])
+        status, _ = bench.session(chiral, [*curl, "-o", f"{bench.root}/saved", f"{web}/blob"])
         assert status == 0
         assert bench.native(["cat", f"{bench.root}/saved"])[1] == FILES["blob"]
         bench.native(["rm", f"{bench.root}/saved"])
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory):
+def redis(bench, servers):
     port = free_port()
-    server = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
-         "--dir", str(tmp_path_factory.mktemp("redis")), "--protected-mode", "no"],
-        stdout=subprocess.DEVNULL)
-    wait_until(lambda: subprocess.run(["redis-cli", "-p", str(port), "ping"], check=False,
-                                      capture_output=True).stdout == b"PONG\n", 10, "redis-server")
-    yield port
-    server.terminate()
-    server.wait(10)
+    servers.start(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+                   "--dir", bench.root], ["redis-cli", "-p", str(port), "ping"])
+    return port
 
 
 def test_redis_cli(chiral, bench, redis):
-    cli = ["redis-cli", "-h", this_machine(bench.combo), "-p", str(redis)]
+    cli = ["redis-cli", "-p", str(redis)]
     assert bench.session(chiral, [*cli, "ping"]) == (0, b"PONG\n")
     assert bench.session(chiral, [*cli, "set", "k", "v" * 3000]) == (0, b"OK\n")
     assert bench.same(chiral, [*cli, "get", "k"]) == b"v" * 3000 + b"\n"
