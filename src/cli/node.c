@@ -61,5 +61,6 @@ int cmd_node(int argc, char **argv)
 		return EXIT_OWN_FAILURE;
 	}
 	log_set_name("chiral[node]");
-	return serial ? node_serial() : node_listen(address, once);
+	c = serial ? node_serial() : node_listen(address, once);
+	return c < 0 ? EXIT_OWN_FAILURE : c;
 }

@@ -133,12 +133,10 @@ int node_listen(const char *address, bool once)
 
 	d.listener = transport_listen(address, &final);
 	if (d.listener < 0)
-		return 1;
+		return d.listener;
 	d.signals = signals_open();
-	if (d.signals < 0) {
-		log_errno(errno, "cannot take signals");
-		return 1;
-	}
+	if (d.signals < 0)
+		return log_errno(errno, "cannot take signals");
 	log_info("listening on %s", final);
 	serve(&d);
 	end_all(&d);

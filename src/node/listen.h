@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemons of a node: each serves connections, one keeper process each, until SIGTERM or SIGINT,
- * and then ends all sessions. They return the exit status. */
+ * and then ends all sessions. They return the exit status, or -errno, logged, when they cannot start. */
 #ifndef CHIRAL_NODE_LISTEN_H
 #define CHIRAL_NODE_LISTEN_H
 

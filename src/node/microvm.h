@@ -45,6 +45,7 @@ struct microvm {
 	enum isa isa;
 	const struct microvm_config *config;
 	char *run;	/* run folder, owned */
+	bool emulate;	/* do not use KVM */
 };
 
 /* Fills *ret and makes the run folder. -errno, logged. */
@@ -99,7 +100,8 @@ int qmp_quit(int fd);
 
 /* Bit N of *ret: port N is connected. */
 int microvm_ports_in_use(int qmp, uint32_t *ret);
-/* Waits until the guest of a QEMU just started serves. 0, -errno, logged. */
+/* Waits until the guest of a QEMU just started serves. 0, -ENOTSUP when KVM gave up (some hosts that
+ * are guests themselves have it only in part), -errno; logged. */
 int microvm_wait_ready(const struct microvm *vm);
 
 /* Writes RUN/publish.PORT's pairs to out, each after a separator, if there are any: "HOST:GUEST". */

@@ -82,6 +82,16 @@ static int port_open(const struct microvm *vm, int port, int timeout_ms)
 	}
 }
 
+/* "VM status: paused (internal-error)" */
+static bool kvm_gave_up(const struct microvm *vm)
+{
+	cleanup_free char *path = microvm_path(vm, "qmp.sock"), *text = NULL;
+	cleanup_close int qmp = path ? qmp_open(path) : -1;
+
+	return qmp >= 0 && qmp_human(qmp, "info status", &text) == 0 &&
+	       strstr(text, "internal-error");
+}
+
 /* While the guest boots it has no port open; it answers as soon as it has. */
 int microvm_wait_ready(const struct microvm *vm)
 {
@@ -91,9 +101,13 @@ int microvm_wait_ready(const struct microvm *vm)
 	do {
 		cleanup_close int fd = port_connect(vm, MICROVM_PORTS - 1);
 
-		r = fd < 0 ? fd : port_sync_host(fd, 5000);
+		r = fd < 0 ? fd : port_sync_host(fd, 2000);
 		if (r == 0)
 			return 0;
+		if (kvm_gave_up(vm)) {
+			log_warn("KVM does not work on this machine");
+			return -ENOTSUP;
+		}
 		if (!microvm_alive(vm)) {
 			log_error("the microVM ended while it booted");
 			microvm_print_logs(vm);

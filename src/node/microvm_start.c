@@ -119,10 +119,9 @@ static void args_free(struct args *a)
 		free(a->list[i]);
 }
 
-static bool kvm_usable(enum isa isa)
+static bool kvm_usable(const struct microvm *vm)
 {
-	return isa == isa_native && access("/dev/kvm", R_OK | W_OK) == 0 &&
-	       !getenv("CHIRAL_NO_KVM");
+	return vm->isa == isa_native && !vm->emulate && access("/dev/kvm", R_OK | W_OK) == 0;
 }
 
 static void args_devices(struct args *a, const struct microvm *vm)
@@ -145,7 +144,7 @@ static void args_devices(struct args *a, const struct microvm *vm)
 
 static void args_fill(struct args *a, const struct microvm *vm, const char *image)
 {
-	const char *const *machine = kvm_usable(vm->isa) ? vm->config->kvm : vm->config->tcg;
+	const char *const *machine = kvm_usable(vm) ? vm->config->kvm : vm->config->tcg;
 
 	arg(a, "%s", vm->config->qemu);
 	for (; *machine; machine++)
@@ -302,7 +301,7 @@ static int start_locked(const struct microvm *vm, const char *version, const cha
 	if (r < 0)
 		return r;
 	log_info("starting the %s microVM%s", isa_descs[vm->isa].debian,
-		 kvm_usable(vm->isa) ? " (KVM)" : "");
+		 kvm_usable(vm) ? " (KVM)" : "");
 	r = qemu_start(vm, image);
 	return r < 0 ? r : write_line_to(vm, "started", version);
 }
@@ -350,6 +349,21 @@ static int check_running(const struct microvm *vm, const char *version)
 	return r < 0 ? r : 1;
 }
 
+static int start_and_wait(const struct microvm *vm, const char *version, const char *chiral,
+			  const char *init)
+{
+	struct microvm emulated = *vm;
+	int r = start_locked(vm, version, chiral, init);
+
+	if (r == 0)
+		r = microvm_wait_ready(vm);
+	if (r != -ENOTSUP || vm->emulate)
+		return r;
+	emulated.emulate = true;
+	r = stop_locked(vm);
+	return r < 0 ? r : start_and_wait(&emulated, version, chiral, init);
+}
+
 int microvm_start(const struct microvm *vm)
 {
 	cleanup_free char *chiral = NULL, *init = NULL, *version = NULL;
@@ -365,9 +379,7 @@ int microvm_start(const struct microvm *vm)
 	r = check_running(vm, version);
 	if (r <= 0)
 		return r;
-	r = start_locked(vm, version, chiral, init);
-	if (r == 0)
-		r = microvm_wait_ready(vm);
+	r = start_and_wait(vm, version, chiral, init);
 	if (r == 0)
 		r = write_line_to(vm, "ready", "");
 	if (r == 0)

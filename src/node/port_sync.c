@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SYNC_MAGIC "\x7f" "CHSYNC" /* as the length of a frame it is over the bound */
@@ -44,29 +45,25 @@ static bool is_prefix(const struct sync_window *w)
 }
 
 /*
- * Reads no byte beyond the end of a record: 1 and a record, 0 when there is nothing more now, -EPIPE
- * when the other side is gone, -errno.
+ * Reads once, and no byte beyond the end of a record: 1 and a record, 0 when none is complete, -EPIPE
+ * when the other side is gone, -errno. Call it when poll(2) says that there is something.
  */
 static int window_read(struct sync_window *w, int fd, struct sync_record *ret)
 {
-	for (;;) {
-		ssize_t n = read(fd, w->data + w->len, sizeof(w->data) - w->len);
+	ssize_t n = read(fd, w->data + w->len, sizeof(w->data) - w->len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
-		if (n == 0)
-			return -EPIPE;
-		w->len += (size_t)n;
-		while (w->len && !is_prefix(w))
-			memmove(w->data, w->data + 1, --w->len);
-		if (w->len == sizeof(w->data)) {
-			memcpy(ret, w->data, sizeof(*ret));
-			w->len = 0;
-			return 1;
-		}
-	}
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (n == 0)
+		return -EPIPE;
+	w->len += (size_t)n;
+	while (w->len && !is_prefix(w))
+		memmove(w->data, w->data + 1, --w->len);
+	if (w->len < sizeof(w->data))
+		return 0;
+	memcpy(ret, w->data, sizeof(*ret));
+	w->len = 0;
+	return 1;
 }
 
 static int record_send(int fd, enum sync_kind kind, const uint8_t nonce[16])
@@ -76,9 +73,11 @@ static int record_send(int fd, enum sync_kind kind, const uint8_t nonce[16])
 
 	memcpy(r.magic, SYNC_MAGIC, sizeof(r.magic));
 	memcpy(r.nonce, nonce, sizeof(r.nonce));
-	do
-		n = write(fd, &r, sizeof(r));
-	while (n < 0 && errno == EINTR);
+	do {
+		n = send(fd, &r, sizeof(r), MSG_NOSIGNAL); /* the host's end is a socket */
+		if (n < 0 && errno == ENOTSOCK)
+			n = write(fd, &r, sizeof(r));
+	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
 		return -errno;
 	return 0; /* a record that did not fit is asked for again */

@@ -196,12 +196,10 @@ int node_serial(void)
 	struct serial s = { .count = 0 };
 
 	if (ports_find(&s) < 0)
-		return 1;
+		return -ENODEV;
 	s.signals = signals_open();
-	if (s.signals < 0) {
-		log_errno(errno, "cannot take signals");
-		return 1;
-	}
+	if (s.signals < 0)
+		return log_errno(errno, "cannot take signals");
 	while (!s.ending) {
 		ports_look(&s);
 		wait_signals(&s, TICK_MS);
