@@ -17,6 +17,8 @@
 /* From QEMU's start to the guest's first answer: 3 s on an idle machine, much more on a busy one. */
 #define BOOT_MS 90000
 #define SYNC_MS 10000
+/* The last port is for microvm_wait_ready(). */
+#define PORTS_FOR_SESSIONS (MICROVM_PORTS - 1)
 /* How long the host stays away so that the guest sees it go. */
 #define AWAY_US 300000
 
@@ -119,19 +121,27 @@ int microvm_wait_ready(const struct microvm *vm)
 	return -ETIMEDOUT;
 }
 
-/* Claims a free port: its number, the connection in *ret_fd. */
-static int port_claim(const struct microvm *vm, uint32_t in_use, int *ret_fd)
+/*
+ * Claims a free port: its number, the connection in *ret_fd. Ports are taken in turn (the file "claim"
+ * says which was last): the guest may still be clearing up after the session on the one just freed.
+ */
+static int port_claim(const struct microvm *vm, int claim, uint32_t in_use, int *ret_fd)
 {
 	int r = -EBUSY;
+	uint8_t last = 0;
 
-	/* The last one is for microvm_wait_ready(). */
-	for (int i = 0; i < MICROVM_PORTS - 1; i++) {
-		int fd;
+	if (pread(claim, &last, 1, 0) < 0)
+		last = 0;
+	for (int n = 1; n <= PORTS_FOR_SESSIONS; n++) {
+		int i = (last + n) % PORTS_FOR_SESSIONS, fd;
 
 		if (in_use & 1u << i)
 			continue;
 		fd = port_open(vm, i, SYNC_MS);
 		if (fd >= 0) {
+			last = (uint8_t)i;
+			if (pwrite(claim, &last, 1, 0) < 0)
+				log_debug("cannot write %s/claim: %s", vm->run, strerror(errno));
 			*ret_fd = fd;
 			return i;
 		}
@@ -141,13 +151,13 @@ static int port_claim(const struct microvm *vm, uint32_t in_use, int *ret_fd)
 	}
 	if (r == -EBUSY)
 		log_error("all %d ports of the microVM are in use; end a session first",
-			  MICROVM_PORTS - 1);
+			  PORTS_FOR_SESSIONS);
 	else
 		log_errno(-r, "the microVM does not answer; try: chiral microvm stop");
 	return r;
 }
 
-static int connect_claimed(const struct microvm *vm, const char *const *publish)
+static int connect_claimed(const struct microvm *vm, int claim, const char *const *publish)
 {
 	cleanup_free char *path = microvm_path(vm, "qmp.sock");
 	cleanup_close int qmp = path ? qmp_open(path) : -ENOMEM, fd = -1;
@@ -160,7 +170,7 @@ static int connect_claimed(const struct microvm *vm, const char *const *publish)
 	if (r < 0)
 		return log_errno(-r, "cannot ask QEMU for its ports");
 	microvm_publish_sweep(vm, qmp, in_use);
-	port = port_claim(vm, in_use, &fd);
+	port = port_claim(vm, claim, in_use, &fd);
 	if (port < 0)
 		return port;
 	if (publish && publish[0]) {
@@ -179,7 +189,7 @@ static int connect_open(const struct microvm *vm, const char *const *publish)
 	if (r < 0)
 		return r;
 	claim = microvm_lock(vm, "claim", NULL);
-	return claim < 0 ? claim : connect_claimed(vm, publish);
+	return claim < 0 ? claim : connect_claimed(vm, claim, publish);
 }
 
 int microvm_connect(enum isa isa, const char *const *publish)

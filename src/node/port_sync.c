@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define SYNC_MAGIC "\x7f" "CHSYNC" /* as the length of a frame it is over the bound */
-#define RESEND_MS 250
+#define RESEND_MS 100
 /* The guest looks this often whether the host is still there. */
 #define GUEST_TICK_MS 200
 
