@@ -24,7 +24,7 @@ native: deps
 
 foreign: deps
 	@test -f $(FOREIGN)/build.ninja || \
-		meson setup --cross-file "$$(tools/foreign-sysroot)" $(FOREIGN)
+		meson setup --prefix=$(PREFIX) --cross-file "$$(tools/foreign-sysroot)" $(FOREIGN)
 	@ninja -j$(JOBS) -C $(FOREIGN)
 
 check: all	## run every test; the last line is the sum
@@ -41,6 +41,7 @@ fuzz: native	## fuzz every parser for FUZZ_SECONDS each
 
 install: all	## install under PREFIX (DESTDIR is respected)
 	@meson install -C $(BUILD)
+	@meson install -C $(FOREIGN)
 
 clean:	## remove the build folder (the microVM's image stays in the user's cache)
 	rm -rf $(BUILD)
