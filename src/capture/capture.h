@@ -11,6 +11,7 @@ struct capture {
 	const struct start *start;
 	struct leader *leader;
 	pid_t pid;		/* the variant's first process, at PTRACE_EVENT_EXEC */
+	struct loader loader;
 };
 
 /*

@@ -228,6 +228,7 @@ int capture_ptrace(const struct capture *c)
 
 	if (!tr)
 		return -ENOMEM;
+	tr->process->loader = c->loader;
 	tr->state = TRACEE_RUNNING;
 	tracee_continue(tr, 0);
 	loop(&t);

@@ -164,6 +164,7 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 	tr->at_boundary = false;
 	n->isa = isa_native;
 	n->nr = isa_regs_nr(&regs);
+	n->pc = isa_regs_pc(&regs);
 	for (int i = 0; i < CALL_ARGS_MAX; i++)
 		n->arg[i] = isa_regs_arg(&regs, i);
 	if (call_resolve(n) < 0) {
@@ -176,7 +177,7 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 	}
 	if (!captured(t, tr, call_capture_in(&tr->cx, n, &tr->call)))
 		return;
-	v = call_decide(n, &tr->call, tr->process->vdt, t->start->local);
+	v = call_decide(n, &tr->call, tr->process->vdt, &tr->process->loader, t->start->local);
 	forget_descriptors(tr);
 	if (n->canon == &call_rows[CALL_RT_SIGACTION])
 		tracee_note_handler(tr);
@@ -278,10 +279,12 @@ void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child)
 
 void tracee_at_exec(struct tracer *t, struct tracee *tr)
 {
-	int r = auxv_edit(tr->tid, NULL);
+	uint64_t base = 0;
+	int r = auxv_edit(tr->tid, NULL, &base);
 
 	if (r < 0)
 		fail(t, r, "edit the auxiliary vector");
+	loader_find(tr->tid, base, &tr->process->loader);
 	vdt_exec(tr->process->vdt);
 	performer_free(&tr->process->performer);
 	for (int i = 1; i < NSIG; i++)

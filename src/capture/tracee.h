@@ -7,6 +7,7 @@
 #include "event/event.h"
 #include "event/mem_process.h"
 #include "match/leader.h"
+#include "variant/loader.h"
 #include "variant/vdt.h"
 
 #include <signal.h>
@@ -24,6 +25,7 @@ struct process {
 	unsigned refs;
 	pid_t pid;
 	struct vdt *vdt;
+	struct loader loader;
 	struct performer performer;
 	bool shares_files;	/* with another process (CLONE_FILES): nothing is performed for it */
 	struct handler handlers[NSIG];

@@ -70,6 +70,7 @@ struct native_call {
 	enum isa isa;
 	long nr;
 	uint64_t arg[CALL_ARGS_MAX];
+	uint64_t pc;	/* where it was made; 0: not known */
 	const struct call_row *row;   /* native row, its sub-call resolved */
 	const struct call_row *canon; /* canonical row (aliases resolved) */
 };

@@ -147,7 +147,7 @@ static int lead(struct link *link, const struct start *start, const char *path,
 		kill(variant.pid, SIGKILL);
 		return EXIT_PEER_LOST;
 	}
-	capture = (struct capture){ start, leader, variant.pid };
+	capture = (struct capture){ start, leader, variant.pid, variant.loader };
 	r = capture_ptrace(&capture);
 	leader_free(leader);
 	if (r < 0)
@@ -185,7 +185,7 @@ static int follow(struct link *link, const struct start *start, uint32_t canonic
 	r = send_started(link, variant.pid, path);
 	if (r < 0)
 		return EXIT_PEER_LOST;
-	r = replay_notify(start, link, variant.pid, variant.notify_fd, canonical, &exited);
+	r = replay_notify(start, link, &variant, canonical, &exited);
 	if (r < 0 && r != -EPIPE)
 		return give_up(link, EXIT_OWN_FAILURE, "the follower's monitor failed: %s", strerror(-r));
 	send_exited(link, &exited);

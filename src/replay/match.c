@@ -255,7 +255,8 @@ void replay_at_call(struct replay *rp, struct fthread *f)
 		rp->err = log_errno(-r, "cannot read a call of the follower");
 		return;
 	}
-	v = call_decide(&f->native, &f->call, f->process->vdt, rp->start->local);
+	v = call_decide(&f->native, &f->call, f->process->vdt, &f->process->loader,
+			rp->start->local);
 	log_debug("%d %s: decision %d", f->tid, f->native.canon->name, v.decision);
 	if (v.decision == DECIDE_REFUSE) {
 		rp->counts.local++;

@@ -41,6 +41,7 @@ static void at_notification(struct replay *rp)
 	f->notify_id = req.id;
 	f->native.isa = isa_native;
 	f->native.nr = req.data.nr;
+	f->native.pc = req.data.instruction_pointer;
 	for (int i = 0; i < CALL_ARGS_MAX; i++)
 		f->native.arg[i] = req.data.args[i];
 	replay_at_call(rp, f);
@@ -184,26 +185,27 @@ static int children_fd(void)
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-int replay_notify(const struct start *start, struct link *link, pid_t pid, int notify_fd,
+int replay_notify(const struct start *start, struct link *link, const struct spawned *variant,
 		  uint32_t canonical, struct exited *ret)
 {
 	cleanup_close int signal_fd = children_fd();
 	struct replay rp = {
 		.start = start,
 		.link = link,
-		.notify_fd = notify_fd,
+		.notify_fd = variant->notify_fd,
 		.placeholder = make_placeholder(),
-		.root = pid,
+		.root = variant->pid,
 		.threads = { .key = start->key },
 		.heard_at = time_now_ms(),
 	};
-	struct fthread *f = fthread_add(&rp.threads, pid, NULL);
+	struct fthread *f = fthread_add(&rp.threads, variant->pid, NULL);
 
 	if (!f || signal_fd < 0 || rp.placeholder < 0) {
 		rp.err = log_errno(errno, "cannot set up the follower's monitor");
 	} else {
 		f->canonical = canonical;
 		f->process->canonical = canonical;
+		f->process->loader = variant->loader;
 		f->stream = streams_get(&rp.streams, canonical);
 		loop(&rp, signal_fd);
 	}

@@ -17,6 +17,7 @@
 #include "replay/stream.h"
 #include "replay/thread.h"
 #include "session/start.h"
+#include "variant/spawn.h"
 
 struct replay {
 	const struct start *start;
@@ -35,9 +36,9 @@ struct replay {
 	int err;		/* negative errno: our failure or a lost hub */
 };
 
-/* Runs the variant to its end. The calling thread is its tracer; pid is at PTRACE_EVENT_EXEC. What the
- * first process is at the leader: canonical. 0 or -errno. */
-int replay_notify(const struct start *start, struct link *link, pid_t pid, int notify_fd,
+/* Runs the variant to its end. The calling thread is its tracer; it is at PTRACE_EVENT_EXEC. Takes its
+ * notification descriptor. What the first process is at the leader: canonical. 0 or -errno. */
+int replay_notify(const struct start *start, struct link *link, const struct spawned *variant,
 		  uint32_t canonical, struct exited *ret);
 
 /* ---- between the files of src/replay ---------------------------------------------------------- */

@@ -57,7 +57,11 @@ static void process_unref(struct fprocess *p)
 
 struct fprocess *fprocess_fork(const struct fprocess *from, pid_t pid)
 {
-	return process_of(pid, vdt_copy(from->vdt));
+	struct fprocess *p = process_of(pid, vdt_copy(from->vdt));
+
+	if (p)
+		p->loader = from->loader;
+	return p;
 }
 
 void fthread_set_process(struct fthread *f, struct fprocess *process)

@@ -7,6 +7,7 @@
 #include "event/mem_process.h"
 #include "match/history.h"
 #include "replay/stream.h"
+#include "variant/loader.h"
 #include "variant/vdt.h"
 
 #include <signal.h>
@@ -18,6 +19,7 @@ struct fprocess {
 	pid_t pid;
 	uint32_t canonical; /* the leader's process id */
 	struct vdt *vdt;
+	struct loader loader;
 };
 
 /* How the monitor came to hold the thread. */

@@ -36,6 +36,7 @@ static void at_seccomp(struct replay *rp, struct fthread *f)
 	f->stop = STOP_TRACE;
 	f->native.isa = isa_native;
 	f->native.nr = isa_regs_nr(&f->regs);
+	f->native.pc = isa_regs_pc(&f->regs);
 	for (int i = 0; i < CALL_ARGS_MAX; i++)
 		f->native.arg[i] = isa_regs_arg(&f->regs, i);
 	replay_at_call(rp, f);
@@ -129,12 +130,14 @@ static void at_group_stop(struct replay *rp, struct fthread *f, int signal)
 
 static void at_exec(struct replay *rp, struct fthread *f)
 {
-	int r = auxv_edit(f->tid, rp->start);
+	uint64_t base = 0;
+	int r = auxv_edit(f->tid, rp->start, &base);
 
 	if (r < 0) {
 		rp->err = log_errno(-r, "cannot edit the follower's auxiliary vector");
 		return;
 	}
+	loader_find(f->tid, base, &f->process->loader);
 	vdt_exec(f->process->vdt);
 	resume(f);
 }

@@ -10,8 +10,9 @@
 /*
  * The tracee pid is at PTRACE_EVENT_EXEC. Hides the vDSO, so that every reading of a clock is a call;
  * with identity (may be NULL) also shows its user and group ids. AT_RANDOM stays the variant's own:
- * canaries must differ. 0 or -errno.
+ * canaries must differ. *ret_loader: the address of the dynamic loader (AT_BASE), 0 when there is none.
+ * 0 or -errno.
  */
-int auxv_edit(pid_t pid, const struct start *identity);
+int auxv_edit(pid_t pid, const struct start *identity, uint64_t *ret_loader);
 
 #endif

@@ -29,15 +29,24 @@ static struct verdict_of_call local_or_compare(bool local)
 	return (struct verdict_of_call){ .decision = local ? DECIDE_LOCAL : DECIDE_COMPARE };
 }
 
+/* Opening for writing is never a variant's own affair. */
+static bool opens_for_writing(const struct call_record *c)
+{
+	uint64_t flags = c->id == CALL_OPENAT ? c->arg[2] : 0;
+
+	/* openat2's flags are behind a pointer; no loader uses it. */
+	return c->id == CALL_OPENAT2 || (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
+}
+
 static struct verdict_of_call by_path(const struct call_row *row, const struct call_record *c,
-				      const struct vdt *vdt, char *const *extra)
+				      const struct vdt *vdt, bool by_loader, char *const *extra)
 {
 	const char *path = call_path(c, row->subject);
 	struct verdict_of_call v = { .decision = DECIDE_COMPARE };
 
-	if (!path)
+	if (!path || opens_for_writing(c))
 		return v;
-	if (localpath_match(path, extra)) {
+	if (localpath_match(path, extra, by_loader)) {
 		v.decision = DECIDE_LOCAL;
 		v.local_path = path;
 	} else if (row->fd_of_path && path[0] != '/') {
@@ -70,7 +79,8 @@ static struct verdict_of_call irregular(const struct call_row *row, const struct
 }
 
 struct verdict_of_call call_decide(const struct native_call *n, const struct call_record *c,
-				   const struct vdt *vdt, char *const *extra)
+				   const struct vdt *vdt, const struct loader *loader,
+				   char *const *extra)
 {
 	const struct call_row *row = n->canon;
 
@@ -83,7 +93,7 @@ struct verdict_of_call call_decide(const struct native_call *n, const struct cal
 	case DISP_BY_FD:
 		return local_or_compare(vdt_is_local(vdt, (int)c->arg[row->subject]));
 	case DISP_BY_PATH:
-		return by_path(row, c, vdt, extra);
+		return by_path(row, c, vdt, loader_holds(loader, n->pc), extra);
 	case DISP_IRREGULAR:
 		return irregular(row, c, vdt);
 	default:

@@ -7,6 +7,7 @@
 #define CHIRAL_VARIANT_DECIDE_H
 
 #include "event/call.h"
+#include "variant/loader.h"
 #include "variant/vdt.h"
 
 enum decision {
@@ -21,9 +22,11 @@ struct verdict_of_call {
 	const char *local_path; /* DECIDE_LOCAL by path: the path, as from call_path() */
 };
 
-/* n is resolved and c captured at entry. extra: further local paths, as for localpath_match(). */
+/* n is resolved and c captured at entry. loader: the process's. extra: further local paths, as for
+ * localpath_match(). */
 struct verdict_of_call call_decide(const struct native_call *n, const struct call_record *c,
-				   const struct vdt *vdt, char *const *extra);
+				   const struct vdt *vdt, const struct loader *loader,
+				   char *const *extra);
 
 /* The path an argument captured, valid until the next call of this function; NULL when it is not readable or
  * too long. */

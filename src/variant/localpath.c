@@ -41,7 +41,8 @@ static bool is_shared_object(const char *path)
 	return false;
 }
 
-static bool in_multiarch_dir(const char *path)
+/* Below /lib/TRIPLET or /usr/.../lib/TRIPLET; *ret_rest: what follows the directory. */
+static bool in_multiarch_dir(const char *path, const char **ret_rest)
 {
 	char component[64];
 
@@ -50,7 +51,8 @@ static bool in_multiarch_dir(const char *path)
 
 		snprintf(component, sizeof(component), "/lib/%s", isa_descs[i].triplet);
 		at = strstr(path, component);
-		if (at && (at[strlen(component)] == 0 || at[strlen(component)] == '/') &&
+		*ret_rest = at ? at + strlen(component) : NULL;
+		if (at && (**ret_rest == 0 || **ret_rest == '/') &&
 		    (at == path || !strncmp(path, "/usr/", 5)))
 			return true;
 	}
@@ -65,18 +67,24 @@ static bool has_dotdot(const char *path)
 	return false;
 }
 
-bool localpath_match(const char *path, char *const *extra)
+bool localpath_match(const char *path, char *const *extra, bool by_loader)
 {
+	const char *rest;
+	bool multiarch;
+
 	if (path[0] != '/' || has_dotdot(path))
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(loader_files); i++)
-		if (!strcmp(path, loader_files[i]))
-			return true;
 	for (size_t i = 0; extra && extra[i]; i++)
 		if (below(path, extra[i]))
 			return true;
-	if (in_multiarch_dir(path))
+	multiarch = in_multiarch_dir(path, &rest);
+	if (multiarch && !strncmp(rest, "/gconv/", 7))
 		return true;
+	if (!by_loader || multiarch)
+		return multiarch && by_loader;
+	for (size_t i = 0; i < ARRAY_SIZE(loader_files); i++)
+		if (!strcmp(path, loader_files[i]))
+			return true;
 	for (size_t i = 0; i < ARRAY_SIZE(library_roots); i++)
 		if (!strncmp(path, library_roots[i], strlen(library_roots[i])))
 			return is_shared_object(path) || !strncmp(path, "/lib64/ld-", 10) ||

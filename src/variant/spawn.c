@@ -218,8 +218,12 @@ static int spawn_traced(const struct spawn *s, struct report_page *page, struct 
 	if (r == 0)
 		r = run_to_exec(s, pid, page, ret);
 	if (r == 0) {
-		r = auxv_edit(pid, s->start->has_identity ? s->start : NULL);
-		if (r < 0)
+		uint64_t base;
+
+		r = auxv_edit(pid, s->start->has_identity ? s->start : NULL, &base);
+		if (r == 0)
+			loader_find(pid, base, &ret->loader);
+		else
 			log_errno(-r, "cannot edit the auxiliary vector of '%s'", s->path);
 	}
 	return r;

@@ -8,6 +8,7 @@
 #define CHIRAL_VARIANT_SPAWN_H
 
 #include "session/start.h"
+#include "variant/loader.h"
 
 #include <linux/filter.h>
 #include <sys/types.h>
@@ -25,6 +26,7 @@ struct spawn {
 
 struct spawned {
 	pid_t pid;		/* at PTRACE_EVENT_EXEC */
+	struct loader loader;
 	int notify_fd;		/* followers: the user notification descriptor, owned; else -1 */
 };
 
