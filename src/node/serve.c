@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/cli.h"
 #include "link/link.h"
 #include "match/monitor.h"
 #include "node/exec.h"
@@ -26,7 +25,7 @@ static int serve_fail(struct link *l, const char *text)
 	if (!w.failed && link_send(l, FRAME_ERROR, w.data, w.len) == 0)
 		link_drain(l, 1000);
 	writer_free(&w);
-	return 1;
+	return EXIT_OWN_FAILURE;
 }
 
 static int serve_link(struct link *l)
@@ -56,7 +55,7 @@ int node_serve(int fd)
 	if (r < 0) {
 		log_errno(-r, "cannot use the connection");
 		close(fd);
-		return 1;
+		return EXIT_OWN_FAILURE;
 	}
 	r = serve_link(l);
 	link_free(l);
