@@ -24,18 +24,24 @@ static void usage(FILE *f)
 {
 	fputs("usage: chiral microvm [--isa arm64|amd64] ACTION\n"
 	      "\n"
-	      "The microVM is the node of the other ISA on this machine: QEMU with a kernel and a user\n"
+	      "The microVM is the node of the other ISA on this machine: QEMU with a kernel and a "
+	      "user\n"
 	      "land from Debian packages. `chiral run` builds and starts it when it is needed.\n"
 	      "\n"
-	      "  build [--refresh]   build its image (cached); --refresh: with the mirror's newest packages\n"
+	      "  build [--refresh]   build its image (cached); --refresh: with the mirror's newest "
+	      "packages\n"
 	      "  start               start it and wait until it serves\n"
 	      "  stop                end it, with all its sessions\n"
 	      "  status [--json]     say whether it runs and who uses it\n"
 	      "  exec [--publish HOST:GUEST]... [--] CMD...\n"
-	      "                      run a command in it; its processes end with it. --publish: while it\n"
-	      "                      runs, 127.0.0.1:HOST of this machine leads to port GUEST in it\n"
-	      "  add PACKAGE...      add Debian packages with their dependencies, now and for later\n"
-	      "  cp SOURCE... DEST   copy files or folders of this machine into it (until it is stopped)\n",
+	      "                      run a command in it; its processes end with it. --publish: "
+	      "while it\n"
+	      "                      runs, 127.0.0.1:HOST of this machine leads to port GUEST in "
+	      "it\n"
+	      "  add PACKAGE...      add Debian packages with their dependencies, now and for "
+	      "later\n"
+	      "  cp SOURCE... DEST   copy files or folders of this machine into it (until it is "
+	      "stopped)\n",
 	      f);
 }
 
@@ -50,7 +56,7 @@ static int exit_of(int r)
 
 static int do_build(const struct microvm *vm, int argc, char **argv)
 {
-	static const char *const refresh[] = { "--refresh", NULL };
+	static const char *const refresh[] = {"--refresh", NULL};
 	cleanup_free char *image = NULL;
 	bool fresh = argc == 2 && !strcmp(argv[1], "--refresh");
 	int r;
@@ -80,7 +86,7 @@ static int do_stop(const struct microvm *vm, int argc, char **argv)
 struct status {
 	bool built, running, answers;
 	pid_t pid;
-	long up;	/* seconds */
+	long up; /* seconds */
 	char kernel[64];
 	size_t packages;
 	uint32_t in_use;
@@ -131,8 +137,9 @@ static void print_status_json(const struct microvm *vm, const struct status *s)
 	       isa_descs[vm->isa].name, s->built ? "true" : "false", s->kernel, s->packages,
 	       s->running ? "true" : "false");
 	if (s->running) {
-		printf(",\"pid\":%d,\"up\":%ld,\"sessions\":%d,\"answers\":%s,\"published\":\"", (int)s->pid,
-		       s->up, __builtin_popcount(s->in_use), s->answers ? "true" : "false");
+		printf(",\"pid\":%d,\"up\":%ld,\"sessions\":%d,\"answers\":%s,\"published\":\"",
+		       (int)s->pid, s->up, __builtin_popcount(s->in_use),
+		       s->answers ? "true" : "false");
 		print_published(vm, s, " ");
 		printf("\"");
 	}
@@ -161,7 +168,7 @@ static void print_status(const struct microvm *vm, const struct status *s, const
 static int do_status(const struct microvm *vm, int argc, char **argv)
 {
 	cleanup_free char *image = microvm_image(vm);
-	struct status s = { .built = false };
+	struct status s = {.built = false};
 
 	if (!image)
 		return EXIT_OWN_FAILURE;
@@ -187,8 +194,8 @@ static bool has_ended(const struct microvm *vm)
 static int run_in_guest(const struct microvm *vm, char **argv, int in, const char *const *publish)
 {
 	cleanup_free char *term = NULL;
-	char *env[2] = { NULL };
-	struct exec_request req = { .argv = argv, .env = env };
+	char *env[2] = {NULL};
+	struct exec_request req = {.argv = argv, .env = env};
 	int fd = microvm_connect(vm->isa, publish), r;
 
 	if (fd < 0)
@@ -206,10 +213,10 @@ static int run_in_guest(const struct microvm *vm, char **argv, int in, const cha
 static int do_exec(const struct microvm *vm, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "publish", required_argument, NULL, 'p' },
-		{ 0 },
+		{"publish", required_argument, NULL, 'p'},
+		{0},
 	};
-	const char *publish[PUBLISH_MAX + 1] = { NULL };
+	const char *publish[PUBLISH_MAX + 1] = {NULL};
 	size_t n = 0;
 	int c;
 
@@ -255,11 +262,12 @@ static int pipe_into_guest(const struct microvm *vm, char **producer, char **con
 /* debs: one path a line, cut in place. */
 static int unpack_in_guest(const struct microvm *vm, char *debs)
 {
-	char *consumer[] = { "tar", "-x", "--warning=no-timestamp", "-C", "/", "--keep-directory-symlink", NULL };
+	char *consumer[] = {
+		"tar", "-x", "--warning=no-timestamp", "-C", "/", "--keep-directory-symlink", NULL};
 	int r = 0;
 
 	for (char *deb = strtok(debs, "\n"); deb && r == 0; deb = strtok(NULL, "\n"))
-		r = pipe_into_guest(vm, (char *[]){ "dpkg-deb", "--fsys-tarfile", deb, NULL },
+		r = pipe_into_guest(vm, (char *[]){"dpkg-deb", "--fsys-tarfile", deb, NULL},
 				    consumer);
 	return r;
 }
@@ -291,15 +299,17 @@ static int do_add(const struct microvm *vm, int argc, char **argv)
 /* ---- cp -------------------------------------------------------------------------------------- */
 
 /* Into a folder that is there, or (one source) under the new name. $1: 1 if there is one source. */
-static const char copy_script[] =
-	"set -e; one=$1 name=$2 to=$3\n"
-	"if [ -d \"$to\" ]; then exec tar -x --warning=no-timestamp -p --numeric-owner -C \"$to\"; fi\n"
-	"if [ \"$one\" != 1 ]; then mkdir -p \"$to\"; exec tar -x --warning=no-timestamp -p --numeric-owner -C \"$to\"; fi\n"
-	"case $to in */) echo \"chiral: $to is not a folder in the microVM\" >&2; cat >/dev/null; exit 1;; esac\n"
-	"mkdir -p \"$(dirname \"$to\")\"\n"
-	"new=$(mktemp -d \"$to.XXXXXX\"); trap 'rm -rf \"$new\"' EXIT\n"
-	"tar -x --warning=no-timestamp -p --numeric-owner -C \"$new\"\n"
-	"mv -fT \"$new/$name\" \"$to\"\n";
+static const char copy_script[] = "set -e; one=$1 name=$2 to=$3\n"
+				  "if [ -d \"$to\" ]; then exec tar -x --warning=no-timestamp -p "
+				  "--numeric-owner -C \"$to\"; fi\n"
+				  "if [ \"$one\" != 1 ]; then mkdir -p \"$to\"; exec tar -x "
+				  "--warning=no-timestamp -p --numeric-owner -C \"$to\"; fi\n"
+				  "case $to in */) echo \"chiral: $to is not a folder in the "
+				  "microVM\" >&2; cat >/dev/null; exit 1;; esac\n"
+				  "mkdir -p \"$(dirname \"$to\")\"\n"
+				  "new=$(mktemp -d \"$to.XXXXXX\"); trap 'rm -rf \"$new\"' EXIT\n"
+				  "tar -x --warning=no-timestamp -p --numeric-owner -C \"$new\"\n"
+				  "mv -fT \"$new/$name\" \"$to\"\n";
 
 /* Absolute path of a source without following a link at its end. Owned. */
 static char *source_path(const char *text)
@@ -323,7 +333,7 @@ static int copy(const struct microvm *vm, size_t n, char **sources, char *to)
 	/* tar -cf - --numeric-owner, then -C FOLDER ./NAME for each */
 	cleanup_free char **argv = calloc(3 * n + 5, sizeof(*argv));
 	char *one = n == 1 ? "1" : "0", *name = strrchr(sources[0], '/') + 1;
-	char *consumer[] = { "sh", "-c", (char *)copy_script, "cp", one, name, to, NULL };
+	char *consumer[] = {"sh", "-c", (char *)copy_script, "cp", one, name, to, NULL};
 	size_t k = 0;
 	int r;
 
@@ -382,8 +392,8 @@ static const struct {
 	const char *name;
 	int (*run)(const struct microvm *vm, int argc, char **argv);
 } actions[] = {
-	{ "build", do_build }, { "start", do_start }, { "stop", do_stop }, { "status", do_status },
-	{ "exec", do_exec },   { "add", do_add },     { "cp", do_cp },
+	{"build", do_build}, {"start", do_start}, {"stop", do_stop}, {"status", do_status},
+	{"exec", do_exec},   {"add", do_add},     {"cp", do_cp},
 };
 
 static int run_action(enum isa isa, int argc, char **argv)
@@ -407,9 +417,9 @@ static int run_action(enum isa isa, int argc, char **argv)
 int cmd_microvm(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "isa", required_argument, NULL, 'i' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{"isa", required_argument, NULL, 'i'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int c, isa = isa_native == ISA_X86_64 ? ISA_AARCH64 : ISA_X86_64;
 

@@ -12,14 +12,16 @@ static void usage(FILE *f)
 {
 	fputs("usage: chiral node --listen ADDRESS [--once]\n"
 	      "\n"
-	      "Serves this machine as a node: `chiral run --follower tcp://HOST:PORT` on another machine\n"
+	      "Serves this machine as a node: `chiral run --follower tcp://HOST:PORT` on another "
+	      "machine\n"
 	      "runs a variant here. Runs until SIGTERM or SIGINT, which end all sessions.\n"
 	      "\n"
 	      "  --listen ADDRESS  tcp://HOST:PORT or unix:PATH; port 0 picks a free one\n"
 	      "  --once            serve one connection, then exit with its status\n"
 	      "  --serial          serve the virtio-serial ports of a microVM (inside its guest)\n"
 	      "\n"
-	      "Whoever can connect can run any command as this user: listen on 127.0.0.1, on a unix\n"
+	      "Whoever can connect can run any command as this user: listen on 127.0.0.1, on a "
+	      "unix\n"
 	      "socket, or on a network that you trust.\n",
 	      f);
 }
@@ -27,11 +29,11 @@ static void usage(FILE *f)
 int cmd_node(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "listen", required_argument, NULL, 'l' },
-		{ "once", no_argument, NULL, 'o' },
-		{ "serial", no_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{"listen", required_argument, NULL, 'l'},
+		{"once", no_argument, NULL, 'o'},
+		{"serial", no_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	const char *address = NULL;
 	bool once = false, serial = false;

@@ -11,15 +11,15 @@
 #include "base/bytes.h"
 #include "link/link.h"
 
-#define EXEC_STRINGS_MAX 4096u		/* arguments, and variables */
-#define EXEC_STRING_MAX (128u << 10)	/* bytes of one; MAX_ARG_STRLEN of Linux */
-#define EXEC_TOTAL_MAX (1u << 20)	/* bytes of all */
+#define EXEC_STRINGS_MAX 4096u        /* arguments, and variables */
+#define EXEC_STRING_MAX  (128u << 10) /* bytes of one; MAX_ARG_STRLEN of Linux */
+#define EXEC_TOTAL_MAX   (1u << 20)   /* bytes of all */
 
 /* FRAME_EXEC's body: cwd, count and strings of argv, count and strings of env. */
 struct exec_request {
-	char **argv;	/* NULL-terminated, at least one */
-	char **env;	/* NULL-terminated NAME=VALUE, added to the node's; may be NULL */
-	char *cwd;	/* "" is the node's choice */
+	char **argv; /* NULL-terminated, at least one */
+	char **env;  /* NULL-terminated NAME=VALUE, added to the node's; may be NULL */
+	char *cwd;   /* "" is the node's choice */
 };
 
 void exec_request_encode(struct writer *w, const struct exec_request *req);

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "session/peer.h"
-#include "session/peer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,14 +15,14 @@
 
 #define CHUNK (64u << 10)
 /* Standard input is not read while more than this waits for the node. */
-#define QUEUE_MAX (256u << 10)
+#define QUEUE_MAX    (256u << 10)
 #define HANDSHAKE_MS 10000
 
 struct remote {
 	struct link *link;
-	int in;		/* -1 at its end */
+	int in; /* -1 at its end */
 	int out[2];
-	int status;	/* wait status */
+	int status; /* wait status */
 };
 
 static void cleanup_link_fn(struct link **l)
@@ -45,7 +44,7 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 			p += r;
 			n -= (size_t)r;
 		} else if (errno == EAGAIN) {
-			struct pollfd w = { .fd = fd, .events = POLLOUT };
+			struct pollfd w = {.fd = fd, .events = POLLOUT};
 
 			poll(&w, 1, -1);
 		} else if (errno != EINTR) {
@@ -57,7 +56,7 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 
 static int stdin_read(struct remote *x)
 {
-	uint8_t chunk[1 + CHUNK] = { 0 };
+	uint8_t chunk[1 + CHUNK] = {0};
 	ssize_t n = read(x->in, chunk + 1, CHUNK);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -130,8 +129,8 @@ static int remote_wait(struct remote *x)
 {
 	bool room = link_queued(x->link) < QUEUE_MAX;
 	struct pollfd p[2] = {
-		{ .fd = link_fd(x->link), .events = POLLIN },
-		{ .fd = room ? x->in : -1, .events = POLLIN },
+		{.fd = link_fd(x->link), .events = POLLIN},
+		{.fd = room ? x->in : -1, .events = POLLIN},
 	};
 	int r;
 
@@ -165,7 +164,7 @@ static int remote_loop(struct remote *x)
 
 static int remote_start(struct remote *x, const struct exec_request *req)
 {
-	cleanup(cleanup_writer_fn) struct writer w = { 0 };
+	cleanup(cleanup_writer_fn) struct writer w = {0};
 	struct hello mine, peer;
 	int r;
 
@@ -186,7 +185,7 @@ static int remote_start(struct remote *x, const struct exec_request *req)
 int exec_remote(int fd, const char *peer, const struct exec_request *req, int in, int out, int err)
 {
 	cleanup(cleanup_link_fn) struct link *l = NULL;
-	struct remote x = { .in = in, .out = { out, err } };
+	struct remote x = {.in = in, .out = {out, err}};
 	int r = link_new(fd, peer, &l);
 
 	if (r < 0) {

@@ -52,7 +52,7 @@ void exec_request_free(struct exec_request *req)
 	free_strings(req->argv);
 	free_strings(req->env);
 	free(req->cwd);
-	*req = (struct exec_request){ 0 };
+	*req = (struct exec_request){0};
 }
 
 void exec_request_encode(struct writer *w, const struct exec_request *req)
@@ -65,7 +65,7 @@ void exec_request_encode(struct writer *w, const struct exec_request *req)
 int exec_request_decode(const uint8_t *body, size_t len, struct exec_request *ret)
 {
 	struct reader r = reader_of(body, len);
-	struct exec_request req = { 0 };
+	struct exec_request req = {0};
 
 	if (len > EXEC_TOTAL_MAX)
 		return -EPROTO;

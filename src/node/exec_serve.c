@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The node's side of EXEC. Neither side can fill the other's memory: the command's output is not read
- * while OUT_MAX bytes wait for the hub, and the hub's frames are not read while IN_MAX bytes wait for
- * the command. That cannot lock up, for the hub always reads.
+ * The node's side of EXEC. Neither side can fill the other's memory: the command's output is not
+ * read while OUT_MAX bytes wait for the hub, and the hub's frames are not read while IN_MAX bytes
+ * wait for the command. That cannot lock up, for the hub always reads.
  */
 #include "node/exec.h"
 
@@ -18,20 +18,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHUNK (64u << 10)
-#define OUT_MAX (1u << 20)
-#define IN_MAX (256u << 10)
+#define CHUNK    (64u << 10)
+#define OUT_MAX  (1u << 20)
+#define IN_MAX   (256u << 10)
 #define DRAIN_MS 10000
 
 struct exec {
 	struct link *link;
 	pid_t pid;
 	int pidfd;
-	int in;			/* the command's stdin; -1 when closed */
-	int out[2];		/* its stdout and stderr; -1 when closed */
-	struct writer pending;	/* bytes for in */
-	size_t written;		/* of pending */
-	bool in_ended;		/* the hub sent the end of stdin */
+	int in;                /* the command's stdin; -1 when closed */
+	int out[2];            /* its stdout and stderr; -1 when closed */
+	struct writer pending; /* bytes for in */
+	size_t written;        /* of pending */
+	bool in_ended;         /* the hub sent the end of stdin */
 	bool exited;
 	int status;
 };
@@ -75,8 +75,8 @@ static int command_start(struct exec *x, const struct exec_request *req)
 	if (x->pid == 0) {
 		setsid();
 		/* High first: the pipe's own ends may be 0-2. */
-		int io[3] = { fcntl(p[0][0], F_DUPFD, 10), fcntl(p[1][1], F_DUPFD, 10),
-			      fcntl(p[2][1], F_DUPFD, 10) };
+		int io[3] = {fcntl(p[0][0], F_DUPFD, 10), fcntl(p[1][1], F_DUPFD, 10),
+			     fcntl(p[2][1], F_DUPFD, 10)};
 
 		for (int i = 0; i < 3; i++)
 			dup2(io[i], i);
@@ -165,7 +165,8 @@ static int on_frame(struct exec *x, const struct frame *f)
 	}
 }
 
-/* 0 when there is no frame now, 1 when the command has to read first, -errno ends the connection. */
+/* 0 when there is no frame now, 1 when the command has to read first, -errno ends the connection.
+ */
 static int hub_read(struct exec *x)
 {
 	struct frame f;
@@ -240,11 +241,11 @@ static int exec_wait(struct exec *x)
 {
 	bool out_room = link_queued(x->link) <= OUT_MAX;
 	struct pollfd p[5] = {
-		{ .fd = link_fd(x->link), .events = pending(x) < IN_MAX ? POLLIN : 0 },
-		{ .fd = pending(x) ? x->in : -1, .events = POLLOUT },
-		{ .fd = out_room ? x->out[0] : -1, .events = POLLIN },
-		{ .fd = out_room ? x->out[1] : -1, .events = POLLIN },
-		{ .fd = x->exited ? -1 : x->pidfd, .events = POLLIN },
+		{.fd = link_fd(x->link), .events = pending(x) < IN_MAX ? POLLIN : 0},
+		{.fd = pending(x) ? x->in : -1, .events = POLLOUT},
+		{.fd = out_room ? x->out[0] : -1, .events = POLLIN},
+		{.fd = out_room ? x->out[1] : -1, .events = POLLIN},
+		{.fd = x->exited ? -1 : x->pidfd, .events = POLLIN},
 	};
 
 	if (link_queued(x->link))
@@ -277,12 +278,13 @@ static int exec_loop(struct exec *x)
 
 int exec_serve(struct link *l, const uint8_t *body, size_t len)
 {
-	struct exec x = { .link = l, .pidfd = -1, .in = -1, .out = { -1, -1 } };
+	struct exec x = {.link = l, .pidfd = -1, .in = -1, .out = {-1, -1}};
 	struct exec_request req;
 	int r = exec_request_decode(body, len, &req);
 
 	if (r < 0) {
-		log_error("%s asks for a command in a form that this node does not know", link_peer(l));
+		log_error("%s asks for a command in a form that this node does not know",
+			  link_peer(l));
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -14,10 +14,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/cli.h"
 #include "link/protocol.h"
 #include "node/node.h"
-#include "session/peer.h"
 #include "session/peer.h"
 
 #include <errno.h>
@@ -40,9 +38,9 @@
 struct keeper {
 	int fd;
 	bool serial;
-	int signals;	/* signalfd */
+	int signals; /* signalfd */
 	pid_t session;
-	int status;	/* wait status of the session, once it is dead */
+	int status; /* wait status of the session, once it is dead */
 	bool dead;
 	bool peer_gone;
 	int64_t kill_at;
@@ -143,7 +141,8 @@ static void bury(struct keeper *k)
 		if (!has_children())
 			return;
 		if (time_now_ms() > deadline) {
-			log_error("processes of the session cannot be killed; see `ps` on this node");
+			log_error(
+				"processes of the session cannot be killed; see `ps` on this node");
 			return;
 		}
 		usleep((useconds_t)pause_us);
@@ -155,10 +154,11 @@ static void bury(struct keeper *k)
 static void port_say_end(const struct keeper *k)
 {
 	char text[96];
-	struct writer w = { 0 };
+	struct writer w = {0};
 
 	if (WIFSIGNALED(k->status))
-		snprintf(text, sizeof(text), "the process that serves the session was killed by signal %d",
+		snprintf(text, sizeof(text),
+			 "the process that serves the session was killed by signal %d",
 			 WTERMSIG(k->status));
 	else
 		snprintf(text, sizeof(text), "the session is over on the node");
@@ -176,7 +176,7 @@ static void port_say_end(const struct keeper *k)
 
 static bool is_hung_up(int fd)
 {
-	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
 
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR | POLLNVAL));
 }
@@ -197,8 +197,8 @@ static void on_signal(struct keeper *k)
 static void keeper_wait(struct keeper *k)
 {
 	struct pollfd p[2] = {
-		{ .fd = k->signals, .events = POLLIN },
-		{ .fd = k->serial || k->peer_gone ? -1 : k->fd, .events = POLLRDHUP },
+		{.fd = k->signals, .events = POLLIN},
+		{.fd = k->serial || k->peer_gone ? -1 : k->fd, .events = POLLRDHUP},
 	};
 	int64_t tick = k->serial ? deadline_after_ms(SERIAL_TICK_MS) : INT64_MAX;
 
@@ -214,7 +214,7 @@ static void keeper_wait(struct keeper *k)
 
 int keeper_run(int fd, bool serial)
 {
-	struct keeper k = { .fd = fd, .serial = serial, .kill_at = INT64_MAX };
+	struct keeper k = {.fd = fd, .serial = serial, .kill_at = INT64_MAX};
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -16,14 +16,14 @@
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 256
-#define END_MS 6000
+#define END_MS          6000
 
 struct daemon {
 	int listener;
 	int signals;
 	bool once;
 	bool ending;
-	int status;	/* exit status of the keeper that ended last */
+	int status; /* exit status of the keeper that ended last */
 	size_t count;
 	pid_t keepers[CONNECTIONS_MAX];
 };
@@ -63,7 +63,7 @@ static void end_all(struct daemon *d)
 	for (size_t i = 0; i < d->count; i++)
 		kill(d->keepers[i], SIGTERM);
 	while (d->count && time_now_ms() < deadline) {
-		struct pollfd p = { .fd = d->signals, .events = POLLIN };
+		struct pollfd p = {.fd = d->signals, .events = POLLIN};
 		struct signalfd_siginfo info;
 
 		poll(&p, 1, 100);
@@ -108,8 +108,8 @@ static void serve(struct daemon *d)
 {
 	while (!d->ending && !(d->once && d->listener < 0 && d->count == 0)) {
 		struct pollfd p[2] = {
-			{ .fd = d->signals, .events = POLLIN },
-			{ .fd = d->count < CONNECTIONS_MAX ? d->listener : -1, .events = POLLIN },
+			{.fd = d->signals, .events = POLLIN},
+			{.fd = d->count < CONNECTIONS_MAX ? d->listener : -1, .events = POLLIN},
 		};
 
 		poll(p, 2, -1);
@@ -128,7 +128,7 @@ static void unlink_socket(const char *address)
 
 int node_listen(const char *address, bool once)
 {
-	struct daemon d = { .once = once };
+	struct daemon d = {.once = once};
 	cleanup_free char *final = NULL;
 
 	d.listener = transport_listen(address, &final);

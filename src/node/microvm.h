@@ -27,15 +27,15 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#define MICROVM_PORTS 16
+#define MICROVM_PORTS     16
 #define MICROVM_PORT_NAME "chiral.%d" /* as the guest sees it */
 
 /* What differs between the guests' ISAs: data. Lists of QEMU arguments are NULL-terminated. */
 struct microvm_config {
-	const char *qemu;	   /* program */
-	const char *package;	   /* Debian's, for the message when it is missing */
-	const char *const *tcg;	   /* machine, CPU and accelerator when the ISA is emulated */
-	const char *const *kvm;	   /* the same when it is this machine's */
+	const char *qemu;       /* program */
+	const char *package;    /* Debian's, for the message when it is missing */
+	const char *const *tcg; /* machine, CPU and accelerator when the ISA is emulated */
+	const char *const *kvm; /* the same when it is this machine's */
 	const char *kernel_args;
 };
 
@@ -44,8 +44,8 @@ extern const struct microvm_config microvm_configs[_ISA_MAX];
 struct microvm {
 	enum isa isa;
 	const struct microvm_config *config;
-	char *run;	/* run folder, owned */
-	bool emulate;	/* do not use KVM */
+	char *run;    /* run folder, owned */
+	bool emulate; /* do not use KVM */
 };
 
 /* Fills *ret and makes the run folder. -errno, logged. */
@@ -100,15 +100,17 @@ int qmp_quit(int fd);
 
 /* Bit N of *ret: port N is connected. */
 int microvm_ports_in_use(int qmp, uint32_t *ret);
-/* Waits until the guest of a QEMU just started serves. 0, -ENOTSUP when KVM gave up (some hosts that
- * are guests themselves have it only in part), -errno; logged. */
+/* Waits until the guest of a QEMU just started serves. 0, -ENOTSUP when KVM gave up (some hosts
+ * that are guests themselves have it only in part), -errno; logged. */
 int microvm_wait_ready(const struct microvm *vm);
 
-/* Writes RUN/publish.PORT's pairs to out, each after a separator, if there are any: "HOST:GUEST". */
+/* Writes RUN/publish.PORT's pairs to out, each after a separator, if there are any: "HOST:GUEST".
+ */
 void microvm_publish_print(const struct microvm *vm, int port, FILE *out, const char *separator);
 /* "HOST:GUEST" -> numbers; -EINVAL, logged. */
 int microvm_publish_parse(const char *text, unsigned *ret_host, unsigned *ret_guest);
-/* Adds the forwards for the session on port, and a process that removes them when this process ends. */
+/* Adds the forwards for the session on port, and a process that removes them when this process
+ * ends. */
 int microvm_publish_add(const struct microvm *vm, int qmp, int port, const char *const *publish);
 /* Removes forwards of sessions that are over (their hub was killed with its watcher). */
 void microvm_publish_sweep(const struct microvm *vm, int qmp, uint32_t in_use);

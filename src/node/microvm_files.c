@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where things are. A build folder has chiral, src/node/chiral-init and, in a folder named after the
- * Debian architecture, the same for the other ISA; the tools are in ../tools. Installed, both are in
+ * Where things are. A build folder has chiral, src/node/chiral-init and, in a folder named after
+ * the Debian architecture, the same for the other ISA; the tools are in ../tools. Installed, both
+ * are in
  * ../lib/chiral. CHIRAL_GUEST and CHIRAL_TOOLS override.
  */
 #include "node/microvm.h"
@@ -85,8 +86,9 @@ int microvm_open(enum isa isa, struct microvm *ret)
 		return log_errno(ENOMEM, "cannot open the microVM");
 	/* A unix socket's path has 108 bytes. */
 	if (strlen(run) > 90) {
-		log_error("the path %s is too long for sockets; set XDG_RUNTIME_DIR to a shorter one",
-			  run);
+		log_error(
+			"the path %s is too long for sockets; set XDG_RUNTIME_DIR to a shorter one",
+			run);
 		return -ENAMETOOLONG;
 	}
 	r = make_folders(run);
@@ -94,7 +96,7 @@ int microvm_open(enum isa isa, struct microvm *ret)
 		r = check_owner(run);
 	if (r < 0)
 		return r;
-	*ret = (struct microvm){ .isa = isa, .config = &microvm_configs[isa], .run = take_ptr(&run) };
+	*ret = (struct microvm){.isa = isa, .config = &microvm_configs[isa], .run = take_ptr(&run)};
 	return 0;
 }
 
@@ -160,14 +162,15 @@ static char *look(const char *folder, const char *sub, const char *name, int mod
 
 char *microvm_tool(const char *name)
 {
-	static const char *const places[] = { "../tools", "../../tools", "../lib/chiral/tools" };
+	static const char *const places[] = {"../tools", "../../tools", "../lib/chiral/tools"};
 	cleanup_free char *exe = exe_folder();
 	char *path = look(getenv("CHIRAL_TOOLS"), ".", name, X_OK);
 
 	for (size_t i = 0; !path && i < ARRAY_SIZE(places); i++)
 		path = look(exe, places[i], name, X_OK);
 	if (!path)
-		log_error("chiral's script %s is not beside it; set CHIRAL_TOOLS to its folder", name);
+		log_error("chiral's script %s is not beside it; set CHIRAL_TOOLS to its folder",
+			  name);
 	return path;
 }
 
@@ -201,8 +204,8 @@ int microvm_guest_files(const struct microvm *vm, char **ret_chiral, char **ret_
 	for (size_t i = 0; i < ARRAY_SIZE(places) - (vm->isa != isa_native); i++)
 		if (guest_files_in(exe, places[i], ret_chiral, ret_init) == 0)
 			return 0;
-	log_error("chiral for %s was not found (looked in %s/%s); build it with `make foreign`", arch,
-		  exe ? exe : "", arch);
+	log_error("chiral for %s was not found (looked in %s/%s); build it with `make foreign`",
+		  arch, exe ? exe : "", arch);
 	return -ENOENT;
 }
 
@@ -243,7 +246,7 @@ char *microvm_image(const struct microvm *vm)
 
 static void build_exec(const char *tool, const char *arch, const char *const *args, int out)
 {
-	const char *argv[BUILD_ARGS_MAX + 4] = { tool, "--arch", arch };
+	const char *argv[BUILD_ARGS_MAX + 4] = {tool, "--arch", arch};
 	size_t n = 3;
 
 	for (size_t i = 0; args && args[i] && i < BUILD_ARGS_MAX; i++)
@@ -327,8 +330,8 @@ static void put_cpio_header(FILE *out, const char *name, unsigned mode, unsigned
 {
 	static unsigned ino = 900000;
 
-	fprintf(out, "070701%08X%08X%08X%08X%08X%08X%08lX%08X%08X%08X%08X%08X%08X%s", ino++, mode, 0, 0,
-		1, 0, size, 0, 0, 0, 0, (unsigned)strlen(name) + 1, 0, name);
+	fprintf(out, "070701%08X%08X%08X%08X%08X%08X%08lX%08X%08X%08X%08X%08X%08X%s", ino++, mode,
+		0, 0, 1, 0, size, 0, 0, 0, 0, (unsigned)strlen(name) + 1, 0, name);
 	fputc(0, out);
 	pad(out);
 }

@@ -14,7 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* From QEMU's start to the guest's first answer: 3 s on an idle machine, much more on a busy one. */
+/* From QEMU's start to the guest's first answer: 3 s on an idle machine, much more on a busy one.
+ */
 #define BOOT_MS 90000
 #define SYNC_MS 10000
 /* The last port is for microvm_wait_ready(). */
@@ -49,7 +50,7 @@ static int port_connect(const struct microvm *vm, int port)
 {
 	cleanup_free char *path = microvm_path(vm, "port.%d.sock", port);
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 
 	if (fd < 0 || !path)
 		return -ENOMEM;
@@ -122,8 +123,9 @@ int microvm_wait_ready(const struct microvm *vm)
 }
 
 /*
- * Claims a free port: its number, the connection in *ret_fd. Ports are taken in turn (the file "claim"
- * says which was last): the guest may still be clearing up after the session on the one just freed.
+ * Claims a free port: its number, the connection in *ret_fd. Ports are taken in turn (the file
+ * "claim" says which was last): the guest may still be clearing up after the session on the one
+ * just freed.
  */
 static int port_claim(const struct microvm *vm, int claim, uint32_t in_use, int *ret_fd)
 {

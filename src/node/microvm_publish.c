@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Published ports: 127.0.0.1:HOST of this machine leads to port GUEST in the guest while a session runs.
+ * Published ports: 127.0.0.1:HOST of this machine leads to port GUEST in the guest while a session
+ * runs.
  *
- * A session may end by SIGKILL, so a small process watches it: it holds the read end of a pipe whose
- * write end the session's process has, and removes the forwards at its end. RUN/publish.N says which
- * they are and, by a nonce, whose: the port may have gone to another session meanwhile.
+ * A session may end by SIGKILL, so a small process watches it: it holds the read end of a pipe
+ * whose write end the session's process has, and removes the forwards at its end. RUN/publish.N
+ * says which they are and, by a nonce, whose: the port may have gone to another session meanwhile.
  */
 #include "node/microvm.h"
 
@@ -163,7 +164,7 @@ static int publish_write(const struct microvm *vm, int port, const char *nonce,
 
 static void nonce_make(char text[33])
 {
-	uint8_t raw[16] = { 0 };
+	uint8_t raw[16] = {0};
 
 	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
 		log_debug("no random bytes");

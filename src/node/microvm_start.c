@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #define MONITOR_MS 10000
-#define STOP_MS 5000
-#define ARGS_MAX 256
+#define STOP_MS    5000
+#define ARGS_MAX   256
 
 static const char lock_wait_text[] =
 	"another chiral starts or stops the microVM; waiting until it is done";
@@ -28,7 +28,7 @@ bool microvm_alive(const struct microvm *vm)
 {
 	cleanup_free char *path = microvm_path(vm, "alive");
 	cleanup_close int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
 	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
@@ -138,7 +138,8 @@ static void args_devices(struct args *a, const struct microvm *vm)
 		arg(a, "-chardev");
 		arg(a, "socket,id=port%d,path=%s/port.%d.sock,server=on,wait=off", i, vm->run, i);
 		arg(a, "-device");
-		arg(a, "virtserialport,chardev=port%d,name=" MICROVM_PORT_NAME ",nr=%d", i, i, i + 1);
+		arg(a, "virtserialport,chardev=port%d,name=" MICROVM_PORT_NAME ",nr=%d", i, i,
+		    i + 1);
 	}
 }
 
@@ -149,10 +150,12 @@ static void args_fill(struct args *a, const struct microvm *vm, const char *imag
 	arg(a, "%s", vm->config->qemu);
 	for (; *machine; machine++)
 		arg(a, "%s", *machine);
-	for (const char *const *p = (const char *const[]){
-		     "-smp", "1", "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none",
-		     "-no-reboot", "-sandbox",
-		     "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL };
+	for (const char *const *p = (const char *const[]){"-smp", "1", "-m", "1024", "-nodefaults",
+							  "-no-user-config", "-display", "none",
+							  "-no-reboot", "-sandbox",
+							  "on,obsolete=deny,elevateprivileges=deny,"
+							  "spawn=deny,resourcecontrol=deny",
+							  NULL};
 	     *p; p++)
 		arg(a, "%s", *p);
 	arg(a, "-name");
@@ -168,7 +171,8 @@ static void args_fill(struct args *a, const struct microvm *vm, const char *imag
 	arg(a, "-qmp");
 	arg(a, "unix:%s/qmp.sock,server=on,wait=off", vm->run);
 	arg(a, "-drive");
-	arg(a, "if=none,id=root,file=%s/root.squashfs,format=raw,readonly=on,file.locking=off", image);
+	arg(a, "if=none,id=root,file=%s/root.squashfs,format=raw,readonly=on,file.locking=off",
+	    image);
 	arg(a, "-device");
 	arg(a, "virtio-blk-pci,drive=root,romfile=");
 	args_devices(a, vm);
@@ -178,8 +182,8 @@ static void args_fill(struct args *a, const struct microvm *vm, const char *imag
 
 static void remove_old(const struct microvm *vm)
 {
-	static const char *const names[] = { "qmp.sock", "pid",	   "started",
-					     "ready",	 "console.log", "qemu.log" };
+	static const char *const names[] = {"qmp.sock", "pid",         "started",
+					    "ready",    "console.log", "qemu.log"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		cleanup_free char *path = microvm_path(vm, "%s", names[i]);
@@ -202,7 +206,7 @@ static void remove_old(const struct microvm *vm)
 static void qemu_exec(struct args *a, const char *log, int alive)
 {
 	/* Nothing of the environment of whoever started it first: it serves others too. */
-	char *env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", NULL };
+	char *env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", NULL};
 	int null = open("/dev/null", O_RDWR), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	sigset_t none;
 
@@ -222,7 +226,7 @@ static int alive_lock(const struct microvm *vm)
 {
 	cleanup_free char *path = microvm_path(vm, "alive");
 	cleanup_close int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
 	if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0)
 		return log_errno(errno, "cannot lock %s/alive", vm->run);
@@ -263,7 +267,7 @@ static int qemu_start(const struct microvm *vm, const char *image)
 {
 	cleanup_free char *log = microvm_path(vm, "qemu.log");
 	cleanup_close int alive = alive_lock(vm);
-	struct args a = { .count = 0 };
+	struct args a = {.count = 0};
 	char line[32];
 	pid_t pid;
 	int r;
@@ -394,7 +398,7 @@ int microvm_start(const struct microvm *vm)
 static bool wait_dead(const struct microvm *vm, int pidfd, int timeout_ms)
 {
 	int64_t deadline = deadline_after_ms(timeout_ms);
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 
 	if (pidfd >= 0 && poll(&p, 1, timeout_ms) == 0)
 		return false;

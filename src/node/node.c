@@ -25,17 +25,18 @@ static int parse_microvm(const char *isa, struct node_spec *ret)
 	int i = *isa ? isa_from_name(isa + 1) : (int)isa_other();
 
 	if (i < 0) {
-		log_error("there is no microVM for '%s'; use microvm:arm64 or microvm:amd64", isa + 1);
+		log_error("there is no microVM for '%s'; use microvm:arm64 or microvm:amd64",
+			  isa + 1);
 		return -EINVAL;
 	}
-	*ret = (struct node_spec){ .kind = NODE_MICROVM, .isa = (enum isa)i };
+	*ret = (struct node_spec){.kind = NODE_MICROVM, .isa = (enum isa)i};
 	return 0;
 }
 
 int node_parse(const char *text, struct node_spec *ret)
 {
 	if (!strcmp(text, "local")) {
-		*ret = (struct node_spec){ .kind = NODE_LOCAL, .isa = isa_native };
+		*ret = (struct node_spec){.kind = NODE_LOCAL, .isa = isa_native};
 		return 0;
 	}
 	if (!strncmp(text, "microvm", 7) && (!text[7] || text[7] == ':'))
@@ -45,10 +46,11 @@ int node_parse(const char *text, struct node_spec *ret)
 
 		if (!address)
 			return log_errno(ENOMEM, "cannot use the node %s", text);
-		*ret = (struct node_spec){ .kind = NODE_STREAM, .address = address };
+		*ret = (struct node_spec){.kind = NODE_STREAM, .address = address};
 		return 0;
 	}
-	log_error("'%s' is not a node; use local, microvm, microvm:arm64, tcp://HOST:PORT or unix:PATH",
+	log_error("'%s' is not a node; use local, microvm, microvm:arm64, tcp://HOST:PORT or "
+		  "unix:PATH",
 		  text);
 	return -EINVAL;
 }

@@ -23,8 +23,8 @@ enum node_kind {
 
 struct node_spec {
 	enum node_kind kind;
-	enum isa isa;	  /* NODE_MICROVM */
-	char *address;	  /* NODE_STREAM; owned */
+	enum isa isa;  /* NODE_MICROVM */
+	char *address; /* NODE_STREAM; owned */
 };
 
 /* Parses a NODE of the command line. -EINVAL, logged. "microvm" is the ISA that is not native. */

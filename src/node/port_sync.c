@@ -13,7 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SYNC_MAGIC "\x7f" "CHSYNC" /* as the length of a frame it is over the bound */
+#define SYNC_MAGIC                                                                                 \
+	"\x7f"                                                                                     \
+	"CHSYNC" /* as the length of a frame it is over the bound */
 #define RESEND_MS 100
 /* The guest looks this often whether the host is still there. */
 #define GUEST_TICK_MS 200
@@ -45,8 +47,8 @@ static bool is_prefix(const struct sync_window *w)
 }
 
 /*
- * Reads once, and no byte beyond the end of a record: 1 and a record, 0 when none is complete, -EPIPE
- * when the other side is gone, -errno. Call it when poll(2) says that there is something.
+ * Reads once, and no byte beyond the end of a record: 1 and a record, 0 when none is complete,
+ * -EPIPE when the other side is gone, -errno. Call it when poll(2) says that there is something.
  */
 static int window_read(struct sync_window *w, int fd, struct sync_record *ret)
 {
@@ -68,7 +70,7 @@ static int window_read(struct sync_window *w, int fd, struct sync_record *ret)
 
 static int record_send(int fd, enum sync_kind kind, const uint8_t nonce[16])
 {
-	struct sync_record r = { .kind = (uint8_t)kind };
+	struct sync_record r = {.kind = (uint8_t)kind};
 	ssize_t n;
 
 	memcpy(r.magic, SYNC_MAGIC, sizeof(r.magic));
@@ -86,7 +88,7 @@ static int record_send(int fd, enum sync_kind kind, const uint8_t nonce[16])
 /* Waits for input until deadline: 1, 0 when it is over, -EPIPE on hang-up, -errno. */
 static int wait_input(int fd, int64_t deadline)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	int n = poll(&p, 1, deadline_left_ms(deadline));
 
 	if (n < 0)
@@ -116,7 +118,7 @@ static int host_wait(int fd, struct sync_window *w, enum sync_kind kind, const u
 int port_sync_host(int fd, int timeout_ms)
 {
 	int64_t deadline = deadline_after_ms(timeout_ms), resend;
-	struct sync_window w = { .len = 0 };
+	struct sync_window w = {.len = 0};
 	uint8_t nonce[16];
 	int r;
 
@@ -139,7 +141,7 @@ int port_sync_host(int fd, int timeout_ms)
 
 int port_sync_guest(int fd)
 {
-	struct sync_window w = { .len = 0 };
+	struct sync_window w = {.len = 0};
 	uint8_t nonce[16];
 	bool open = false;
 

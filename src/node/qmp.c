@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * QEMU's monitor protocol, as little of it as is needed: QEMU answers each command with one line that
- * has a member "return" or "error"; lines with "event" come in between and are skipped.
+ * QEMU's monitor protocol, as little of it as is needed: QEMU answers each command with one line
+ * that has a member "return" or "error"; lines with "event" come in between and are skipped.
  */
 #include "node/microvm.h"
 
@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define QMP_MS 5000
+#define QMP_MS         5000
 #define LINE_MAX_BYTES (256u << 10)
 
 static int read_line(int fd, char **ret)
@@ -26,7 +26,7 @@ static int read_line(int fd, char **ret)
 	size_t len = 0;
 
 	while (line && len < LINE_MAX_BYTES) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct pollfd p = {.fd = fd, .events = POLLIN};
 		const char *end;
 		ssize_t n;
 
@@ -99,7 +99,7 @@ static int command(int fd, const char *text)
 
 int qmp_open(const char *path)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int r;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Theory: a port whose host side is closed cannot be waited for (poll(2) says POLLHUP at once, read(2)
- * returns 0), but the driver sends SIGIO when the host comes or goes. So this process holds every idle
- * port open with O_ASYNC and looks at all of them when SIGIO arrives, and once a second to be safe.
- * The port then belongs to a keeper; when that has ended, and with it all that had the port open, the
- * driver has thrown away unread bytes, and the port is opened anew.
+ * Theory: a port whose host side is closed cannot be waited for (poll(2) says POLLHUP at once,
+ * read(2) returns 0), but the driver sends SIGIO when the host comes or goes. So this process holds
+ * every idle port open with O_ASYNC and looks at all of them when SIGIO arrives, and once a second
+ * to be safe. The port then belongs to a keeper; when that has ended, and with it all that had the
+ * port open, the driver has thrown away unread bytes, and the port is opened anew.
  */
 #include "node/listen.h"
 
@@ -25,15 +25,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PORTS_MAX 64
+#define PORTS_MAX   64
 #define PORT_FOLDER "/sys/class/virtio-ports"
 #define PORT_PREFIX "chiral."
-#define TICK_MS 1000
+#define TICK_MS     1000
 
 struct port {
-	char path[64];	/* of the device */
-	int fd;		/* idle and open; else -1 */
-	pid_t keeper;	/* serves it; else 0 */
+	char path[64]; /* of the device */
+	int fd;        /* idle and open; else -1 */
+	pid_t keeper;  /* serves it; else 0 */
 };
 
 struct serial {
@@ -55,7 +55,7 @@ static void port_add(struct serial *s, const char *device)
 	    strncmp(name, PORT_PREFIX, strlen(PORT_PREFIX)))
 		return;
 	p = &s->ports[s->count];
-	*p = (struct port){ .fd = -1 };
+	*p = (struct port){.fd = -1};
 	if (snprintf(p->path, sizeof(p->path), "/dev/%s", device) < (int)sizeof(p->path))
 		s->count++;
 }
@@ -88,7 +88,7 @@ static void port_open(struct port *p)
 
 static bool is_host_there(int fd)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	poll(&p, 1, 0);
 	return !(p.revents & (POLLHUP | POLLERR));
@@ -164,7 +164,7 @@ static int signals_open(void)
 
 static void wait_signals(struct serial *s, int timeout_ms)
 {
-	struct pollfd p = { .fd = s->signals, .events = POLLIN };
+	struct pollfd p = {.fd = s->signals, .events = POLLIN};
 	struct signalfd_siginfo info;
 
 	poll(&p, 1, timeout_ms);
@@ -193,7 +193,7 @@ static void end_all(struct serial *s)
 
 int node_serial(void)
 {
-	struct serial s = { .count = 0 };
+	struct serial s = {.count = 0};
 
 	if (ports_find(&s) < 0)
 		return -ENODEV;

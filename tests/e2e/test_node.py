@@ -263,7 +263,8 @@ def collect_count(s, types):
 def test_sigterm_ends_everything(node, types):
     links = [open_link(node, types) for _ in range(3)]
     for s in links:
-        send_frame(s, types["EXEC"], exec_body(["sh", "-c", "trap '' TERM; setsid sleep 4724; sleep 9"]))
+        script = "trap '' TERM; setsid sleep 4724; sleep 9"
+        send_frame(s, types["EXEC"], exec_body(["sh", "-c", script]))
     wait_until(lambda: len([n for _, n in node.processes() if n == "sleep"]) == 3, 10, "commands")
     begin = time.monotonic()
     assert node.stop() == 0
@@ -287,7 +288,9 @@ def test_once(chiral_path, types):
 
 
 @pytest.mark.parametrize("args, text", [
-    (["--listen", "nonsense"], "nonsense"), (["--listen", "tcp://127.0.0.1:99999"], "99999"), ([], "usage"),
+    ([], "usage"),
+    (["--listen", "nonsense"], "nonsense"),
+    (["--listen", "tcp://127.0.0.1:99999"], "99999"),
     (["--serial"], "virtio-serial"), (["--listen", "unix:/no/such/folder/s"], "/no/such/folder/s"),
 ])
 def test_bad_command_lines(chiral_path, args, text):

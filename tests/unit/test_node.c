@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of nodes, requests for commands, and where a connection over a virtio-serial port begins. */
+/* Names of nodes, requests for commands, and where a connection over a virtio-serial port begins.
+ */
 #include "unit.h"
 
 #include "node/exec.h"
@@ -19,7 +20,7 @@
 
 static void check_node(const char *text, enum node_kind kind, enum isa isa)
 {
-	struct node_spec s = { 0 };
+	struct node_spec s = {0};
 
 	assert_int_equal(node_parse(text, &s), 0);
 	assert_int_equal(s.kind, kind);
@@ -32,8 +33,9 @@ static void check_node(const char *text, enum node_kind kind, enum isa isa)
 
 static void test_node_parse(void **state)
 {
-	static const char *const bad[] = { "",	      "Local",	     "locals",	   "microvmx", "microvm:",
-					   "microvm:mips", "tcp:/x:1", "ssh://host", "http://x" };
+	static const char *const bad[] = {"",         "Local",      "locals",
+					  "microvmx", "microvm:",   "microvm:mips",
+					  "tcp:/x:1", "ssh://host", "http://x"};
 	enum isa other = isa_native == ISA_X86_64 ? ISA_AARCH64 : ISA_X86_64;
 	struct node_spec s;
 
@@ -50,9 +52,9 @@ static void test_node_parse(void **state)
 
 static void test_publish_parse(void **state)
 {
-	static const char *const bad[] = { "",	   "80",      "80:",	":80",	   "0:80",  "80:0",
-					   "1:2:3", "65536:1", "1:65536", " 1:2",    "1: 2",  "+1:2",
-					   "-1:2", "1:2 ",    "a:b",	"1:2x",	   "99999999999:1" };
+	static const char *const bad[] = {
+		"",     "80",   "80:",  ":80",  "0:80", "80:0", "1:2:3", "65536:1",      "1:65536",
+		" 1:2", "1: 2", "+1:2", "-1:2", "1:2 ", "a:b",  "1:2x",  "99999999999:1"};
 	unsigned host = 0, guest = 0;
 
 	assert_int_equal(microvm_publish_parse("8080:80", &host, &guest), 0);
@@ -67,8 +69,8 @@ static void test_publish_parse(void **state)
 
 static void encode(struct writer *w)
 {
-	char *argv[] = { "a", "", "c d", NULL }, *env[] = { "X=1", NULL };
-	struct exec_request req = { .argv = argv, .env = env, .cwd = "/tmp" };
+	char *argv[] = {"a", "", "c d", NULL}, *env[] = {"X=1", NULL};
+	struct exec_request req = {.argv = argv, .env = env, .cwd = "/tmp"};
 
 	exec_request_encode(w, &req);
 	assert_false(w->failed);
@@ -76,7 +78,7 @@ static void encode(struct writer *w)
 
 static void test_exec_request(void **state)
 {
-	struct writer w = { 0 };
+	struct writer w = {0};
 	struct exec_request req;
 
 	encode(&w);
@@ -94,7 +96,7 @@ static void test_exec_request(void **state)
 
 static void test_exec_request_cut(void **state)
 {
-	struct writer w = { 0 };
+	struct writer w = {0};
 	struct exec_request req;
 
 	encode(&w);
@@ -107,9 +109,9 @@ static void test_exec_request_cut(void **state)
 
 static void test_exec_request_empty(void **state)
 {
-	char *none[] = { NULL };
-	struct exec_request req = { .argv = none };
-	struct writer w = { 0 };
+	char *none[] = {NULL};
+	struct exec_request req = {.argv = none};
+	struct writer w = {0};
 
 	exec_request_encode(&w, &req);
 	assert_int_equal(exec_request_decode(w.data, w.len, &req), -EPROTO);
@@ -166,16 +168,35 @@ static void test_sync(void **state)
 	ends_sync(&e);
 }
 
-#define SYNC "\x7f" "CHSYNC"
+#define SYNC                                                                                       \
+	"\x7f"                                                                                     \
+	"CHSYNC"
 
 /* What an earlier connection may have left in either direction. */
 static void test_sync_after_leftovers(void **state)
 {
 	static const char *const left[] = {
-		"x", "\x7f", "\x7f" "CH", "\x7f\x7f" "CHSYN", SYNC, SYNC "\x01" "0123456789abcde",
-		SYNC "\x01" "0123456789abcdef", SYNC "\x02" "0123456789abcdef",
-		SYNC "\x03" "0123456789abcdef", SYNC "\x04" "0123456789abcdef",
-		SYNC "\x01" "0123456789abcdef" SYNC "\x03" "0123456789abcdeX", SYNC SYNC "\x04",
+		"x",
+		"\x7f",
+		"\x7f"
+		"CH",
+		"\x7f\x7f"
+		"CHSYN",
+		SYNC,
+		SYNC "\x01"
+		     "0123456789abcde",
+		SYNC "\x01"
+		     "0123456789abcdef",
+		SYNC "\x02"
+		     "0123456789abcdef",
+		SYNC "\x03"
+		     "0123456789abcdef",
+		SYNC "\x04"
+		     "0123456789abcdef",
+		SYNC "\x01"
+		     "0123456789abcdef" SYNC "\x03"
+		     "0123456789abcdeX",
+		SYNC SYNC "\x04",
 	};
 
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
@@ -238,11 +259,16 @@ static void test_sync_lost_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_node_parse),	   cmocka_unit_test(test_publish_parse),
-		cmocka_unit_test(test_exec_request),	   cmocka_unit_test(test_exec_request_cut),
-		cmocka_unit_test(test_exec_request_empty), cmocka_unit_test(test_sync),
-		cmocka_unit_test(test_sync_after_leftovers), cmocka_unit_test(test_sync_after_much),
-		cmocka_unit_test(test_sync_nobody),	   cmocka_unit_test(test_sync_lost_record),
+		cmocka_unit_test(test_node_parse),
+		cmocka_unit_test(test_publish_parse),
+		cmocka_unit_test(test_exec_request),
+		cmocka_unit_test(test_exec_request_cut),
+		cmocka_unit_test(test_exec_request_empty),
+		cmocka_unit_test(test_sync),
+		cmocka_unit_test(test_sync_after_leftovers),
+		cmocka_unit_test(test_sync_after_much),
+		cmocka_unit_test(test_sync_nobody),
+		cmocka_unit_test(test_sync_lost_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,8 @@ need() {
 		command -v "$1" >/dev/null || missing+=("$2")
 		shift 2
 	done
-	[ ${#missing[@]} -eq 0 ] || die "missing tools; install them with: apt-get install ${missing[*]}"
+	[ ${#missing[@]} -eq 0 ] ||
+		die "missing tools; install them with: apt-get install ${missing[*]}"
 }
 
 chiral_cache() {
@@ -41,8 +42,10 @@ debian_host_archives() {
 	for f in "$etc"/sources.list.d/*.sources; do
 		[ -f "$f" ] && awk '
 			function flush(	i, j, nu, ns, u, s) {
-				if (f["types"] ~ /(^| )deb( |$)/ && tolower(f["enabled"]) !~ /^(no|false|0)$/) {
-					nu = split(f["uris"], u, " "); ns = split(f["suites"], s, " ")
+				if (f["types"] ~ /(^| )deb( |$)/ &&
+				    tolower(f["enabled"]) !~ /^(no|false|0)$/) {
+					nu = split(f["uris"], u, " ")
+					ns = split(f["suites"], s, " ")
 					for (i = 1; i <= nu; i++)
 						for (j = 1; j <= ns; j++)
 							print u[i], s[j], f["components"]
@@ -52,7 +55,8 @@ debian_host_archives() {
 			/^#/ { next }
 			/^[ \t]*$/ { flush(); next }
 			/^[ \t]/ { sub(/^[ \t]+/, ""); if (key != "") f[key] = f[key] " " $0; next }
-			{ i = index($0, ":"); key = tolower(substr($0, 1, i - 1)); v = substr($0, i + 1)
+			{ i = index($0, ":"); key = tolower(substr($0, 1, i - 1))
+			  v = substr($0, i + 1)
 			  gsub(/^[ \t]+|[ \t]+$/, "", v); f[key] = v }
 			END { flush() }' "$f"
 	done
@@ -61,9 +65,9 @@ debian_host_archives() {
 
 # debian_sources RELEASE ARCH: a sources.list for RELEASE on the mirrors of this machine.
 debian_sources() {
-	local host
+	local host keys=$DEBIAN_KEYRING
 	host=$(debian_release)
-	debian_host_archives | awk -v host="$host" -v rel="$1" -v arch="$2" -v keys="$DEBIAN_KEYRING" '
+	debian_host_archives | awk -v host="$host" -v rel="$1" -v arch="$2" -v keys="$keys" '
 		# Third-party archives use other suite names or have no "main".
 		{ main = 0; for (i = 3; i <= NF; i++) if ($i == "main") main = 1; if (!main) next }
 		$1 ~ /^cdrom:/ { next }
@@ -79,12 +83,13 @@ debian_apt_init() {
 	local arch=$1 rel=$2
 	APT_DIR=$(chiral_cache)/apt/$rel-$arch
 	APT_CONF=$APT_DIR/apt.conf
-	[ -r "$DEBIAN_KEYRING" ] || die "no $DEBIAN_KEYRING; install it with: apt-get install debian-archive-keyring"
+	[ -r "$DEBIAN_KEYRING" ] ||
+		die "no $DEBIAN_KEYRING; install it with: apt-get install debian-archive-keyring"
 	mkdir -p "$APT_DIR/lists/partial" "$APT_DIR/archives/partial" "$APT_DIR/log"
 	: >"$APT_DIR/status"
 	debian_sources "$rel" "$arch" >"$APT_DIR/sources.list"
 	grep -q . "$APT_DIR/sources.list" ||
-		die "apt on this machine has no archive of Debian $(debian_release) main; add one to /etc/apt/sources.list.d"
+		die "apt here has no archive of Debian $(debian_release) main; add one in /etc/apt"
 	# Read after this machine's own configuration (its proxy and credentials stay in force).
 	cat >"$APT_CONF" <<CONF
 Dir::State "$APT_DIR";
@@ -159,7 +164,8 @@ debian_fetch() {
 		grep '^E:' "$plan" >&2
 		die "apt cannot install ${want[*]} for $(basename "$APT_DIR") (log: $plan)"
 	}
-	say "downloading $(grep -c '^Inst ' "$plan") packages of Debian $(basename "$APT_DIR") (those not yet in the cache)"
+	say "taking $(grep -c '^Inst ' "$plan") packages of Debian $(basename "$APT_DIR")" \
+		"(downloading those not in the cache)"
 	debian_apt --download-only install "${want[@]}" >"$APT_DIR/log/download" 2>&1 || {
 		tail -5 "$APT_DIR/log/download" >&2
 		die "downloading packages failed (log: $APT_DIR/log/download)"
@@ -190,7 +196,8 @@ debian_unpack() {
 debian_download() {
 	local v deb
 	debian_apt_update
-	v=$(apt-cache -c "$APT_CONF" show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: //p')
+	v=$(apt-cache -c "$APT_CONF" show --no-all-versions "$1" 2>/dev/null |
+		sed -n 's/^Version: //p')
 	[ -n "$v" ] || die "Debian $(basename "$APT_DIR") has no package $1"
 	deb=$APT_DIR/archives/$(printf '%s_%s_%s.deb' "$1" "${v/:/%3a}" "${APT_DIR##*-}")
 	if [ ! -f "$deb" ]; then

@@ -2,17 +2,18 @@
 /*
  * PID 1 of the microVM's guest; static, started by the kernel from the initramfs.
  *
- * It loads the modules of the initramfs, lays a tmpfs over the read-only squashfs, brings the network
- * up and then keeps `chiral node --serial` running: that serves the host over virtio-serial. Nothing
- * in the guest outlives a power-off, so there is nothing to shut down cleanly: the host just ends QEMU.
+ * It loads the modules of the initramfs, lays a tmpfs over the read-only squashfs, brings the
+ * network up and then keeps `chiral node --serial` running: that serves the host over
+ * virtio-serial. Nothing in the guest outlives a power-off, so there is nothing to shut down
+ * cleanly: the host just ends QEMU.
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
-#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,11 +92,12 @@ static void modules_load(void)
 		free(list);
 }
 
-/* ---- network ----------------------------------------------------------------------------------------- */
+/* ---- network
+ * ----------------------------------------------------------------------------------------- */
 
 static void set_address(struct ifreq *r, const char *address)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr_in in = {.sin_family = AF_INET};
 
 	inet_pton(AF_INET, address, &in.sin_addr);
 	memcpy(&r->ifr_addr, &in, sizeof(in));
@@ -103,7 +105,7 @@ static void set_address(struct ifreq *r, const char *address)
 
 static void interface_up(const char *name, const char *address, const char *mask)
 {
-	struct ifreq r = { 0 };
+	struct ifreq r = {0};
 	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	strncpy(r.ifr_name, name, IFNAMSIZ - 1);
@@ -127,8 +129,8 @@ fail:
 /* QEMU's user network: the guest is 10.0.2.15, the host 10.0.2.2. */
 static void network_up(void)
 {
-	struct rtentry route = { .rt_flags = RTF_UP | RTF_GATEWAY };
-	struct sockaddr_in any = { .sin_family = AF_INET }, gateway = any;
+	struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
+	struct sockaddr_in any = {.sin_family = AF_INET}, gateway = any;
 	int s;
 
 	interface_up("lo", "127.0.0.1", "255.0.0.0");
@@ -170,7 +172,7 @@ static void wait_for_disk(void)
 
 static void root_mount(void)
 {
-	static const char *const move[] = { "/proc", "/sys", "/dev" };
+	static const char *const move[] = {"/proc", "/sys", "/dev"};
 
 	wait_for_disk();
 	mkdir("/new", 0755);
@@ -233,11 +235,14 @@ static pid_t node_start(void)
 {
 	static const char *const env[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=/root", "TERM=linux", "LANG=C.UTF-8", NULL,
+		"HOME=/root",
+		"TERM=linux",
+		"LANG=C.UTF-8",
+		NULL,
 	};
 	/* As on a Debian host under systemd. */
-	struct rlimit files = { .rlim_cur = 1024, .rlim_max = 1048576 };
-	struct rlimit stack = { .rlim_cur = 8u << 20, .rlim_max = RLIM_INFINITY };
+	struct rlimit files = {.rlim_cur = 1024, .rlim_max = 1048576};
+	struct rlimit stack = {.rlim_cur = 8u << 20, .rlim_max = RLIM_INFINITY};
 	pid_t pid = fork();
 
 	if (pid)
@@ -270,7 +275,9 @@ int main(void)
 			node = node_start();
 		pid = wait(&status);
 		if (pid == node) {
-			dprintf(2, "chiral-init: the node ended (wait status %#x); it is started again\n",
+			dprintf(2,
+				"chiral-init: the node ended (wait status %#x); it is started "
+				"again\n",
 				status);
 			node = -1;
 			sleep(1);
