@@ -81,7 +81,7 @@ static void enter_local(struct tracer *t, struct tracee *tr)
 {
 	const struct call_row *row = tr->native.canon;
 	bool needs_result = (row->flags & CALL_RET_FD) || row->irregular == IRR_DUP ||
-			    (row->irregular == IRR_FDFLAGS && row->sub_value == F_SETFD);
+			    (row->irregular == IRR_FDFLAGS && row->sub_value != F_GETFD);
 
 	t->counts.local++;
 	if (needs_result) {

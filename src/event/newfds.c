@@ -2,6 +2,7 @@
 #include "event/msghdr.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define CANON_CLOEXEC 02000000u /* O_CLOEXEC, and all *_CLOEXEC flags that have its value */
@@ -52,6 +53,28 @@ static bool passed_are_cloexec(const struct call_record *c)
 	return false;
 }
 
+/* The flag is not where other calls have it: in the command, with another value, behind a pointer. */
+static bool is_cloexec(const struct call_record *c)
+{
+	const struct call_row *row = &call_rows[c->id];
+	const struct payload *how;
+	uint64_t flags = 0;
+
+	switch (c->id) {
+	case CALL_FCNTL_F_DUPFD_CLOEXEC:
+		return true;
+	case CALL_MEMFD_CREATE:
+		return c->arg[1] & MFD_CLOEXEC;
+	case CALL_OPENAT2:
+		how = call_in_of(c, 2);
+		if (how && how->form == PAYLOAD_BYTES && how->size >= sizeof(flags))
+			memcpy(&flags, payload_data(c, how), sizeof(flags));
+		return flags & CANON_CLOEXEC;
+	default:
+		return row->cloexec_arg && (c->arg[row->cloexec_arg - 1] & CANON_CLOEXEC);
+	}
+}
+
 size_t call_new_fds(const struct call_record *c, struct call_new_fd *ret, size_t max)
 {
 	const struct call_row *row = &call_rows[c->id];
@@ -59,8 +82,7 @@ size_t call_new_fds(const struct call_record *c, struct call_new_fd *ret, size_t
 
 	if (!c->has_exit || c->ret < 0)
 		return 0;
-	if (row->cloexec_arg)
-		l.cloexec = c->arg[row->cloexec_arg - 1] & CANON_CLOEXEC;
+	l.cloexec = is_cloexec(c);
 	if (row->flags & CALL_RET_FD) {
 		int32_t fd = (int32_t)c->ret;
 

@@ -4,13 +4,25 @@
 #include "session/start.h"
 #include "variant/localpath.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <linux/close_range.h>
+#include <sys/ioctl.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 /* asm-generic's O_CLOEXEC; SOCK_, EFD_, EPOLL_, TFD_, SFD_ and MFD flags: see row.cloexec_arg */
 #define CANON_O_CLOEXEC 02000000u
+#define NEW_FDS_MAX 256 /* SCM_MAX_FD is 253 (unix(7)) */
+
+/*
+ * clone(2) flags that no variant gets: a child that its monitor does not trace, namespaces, and a
+ * descriptor of a process, which is not translated.
+ */
+#define CLONE_REFUSED                                                                              \
+	(CLONE_UNTRACED | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |             \
+	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_PIDFD)
 
 const char *call_path(const struct call_record *c, unsigned arg)
 {
@@ -27,6 +39,14 @@ const char *call_path(const struct call_record *c, unsigned arg)
 static struct verdict_of_call local_or_compare(bool local)
 {
 	return (struct verdict_of_call){ .decision = local ? DECIDE_LOCAL : DECIDE_COMPARE };
+}
+
+static bool path_has_dotdot(const char *path)
+{
+	for (const char *p = path; (p = strstr(p, "..")); p += 2)
+		if ((p == path || p[-1] == '/') && (p[2] == 0 || p[2] == '/'))
+			return true;
+	return false;
 }
 
 /* Opening for writing is never a variant's own affair. */
@@ -49,11 +69,19 @@ static struct verdict_of_call by_path(const struct call_row *row, const struct c
 	if (localpath_match(path, extra, by_loader)) {
 		v.decision = DECIDE_LOCAL;
 		v.local_path = path;
-	} else if (row->fd_of_path && path[0] != '/') {
-		/* fstat(2) in its *at form: an empty or relative name below a local directory. */
+	} else if (row->fd_of_path && path[0] != '/' && !(row->flags & CALL_RET_FD) &&
+		   !path_has_dotdot(path)) {
+		/* fstat(2) in its *at form: an empty or relative name below a local directory.
+		 * Opening such a name is compared: where it leads, only the kernel would know. */
 		v = local_or_compare(vdt_is_local(vdt, (int)c->arg[row->fd_of_path - 1]));
 	}
 	return v;
+}
+
+/* What is changed through a local descriptor (fchmod, FS_IOC_SETFLAGS) is no variant's own affair. */
+static bool by_fd(const struct call_row *row, const struct call_record *c, const struct vdt *vdt)
+{
+	return !(row->flags & CALL_OUTPUT) && vdt_is_local(vdt, (int)c->arg[row->subject]);
 }
 
 static struct verdict_of_call irregular(const struct call_row *row, const struct call_record *c,
@@ -70,6 +98,10 @@ static struct verdict_of_call irregular(const struct call_row *row, const struct
 		if (row->n_args > 1) /* close_range: each variant closes, all agree */
 			return local_or_compare(false);
 		return local_or_compare(vdt_is_local(vdt, (int)c->arg[0]));
+	case IRR_CLONE:
+		if (c->arg[0] & CLONE_REFUSED)
+			return (struct verdict_of_call){ .decision = DECIDE_REFUSE, .err = EPERM };
+		return local_or_compare(false);
 	case IRR_DUP:
 	case IRR_FDFLAGS:
 		return local_or_compare(vdt_is_local(vdt, (int)c->arg[0]));
@@ -91,7 +123,7 @@ struct verdict_of_call call_decide(const struct native_call *n, const struct cal
 	case DISP_LOCAL:
 		return local_or_compare(true);
 	case DISP_BY_FD:
-		return local_or_compare(vdt_is_local(vdt, (int)c->arg[row->subject]));
+		return local_or_compare(by_fd(row, c, vdt));
 	case DISP_BY_PATH:
 		return by_path(row, c, vdt, loader_holds(loader, n->pc), extra);
 	case DISP_IRREGULAR:
@@ -131,19 +163,35 @@ void call_local_effects(const struct native_call *n, const struct call_record *c
 	if (row->irregular == IRR_DUP)
 		vdt_dup(vdt, (int)c->arg[0], (int)ret,
 			wants_cloexec(row, c) || row->sub_value == F_DUPFD_CLOEXEC);
-	else if (row->irregular == IRR_FDFLAGS && row->sub_value == F_SETFD)
-		vdt_set_cloexec(vdt, (int)c->arg[0], c->arg[2] & FD_CLOEXEC);
+	else if (row->irregular == IRR_FDFLAGS && row->sub_value != F_GETFD)
+		vdt_set_cloexec(vdt, (int)c->arg[0],
+				row->sub_value == FIOCLEX ||
+					(row->sub_value == F_SETFD && (c->arg[2] & FD_CLOEXEC)));
 	else if (row->flags & CALL_RET_FD)
 		vdt_set_local(vdt, (int)ret, wants_cloexec(row, c));
+}
+
+static void close_range_effects(const struct call_record *c, struct vdt *vdt)
+{
+	unsigned first = (unsigned)c->arg[0], last = (unsigned)c->arg[1];
+
+	if (!(c->arg[2] & CLOSE_RANGE_CLOEXEC)) {
+		vdt_close_range(vdt, first, last);
+		return;
+	}
+	for (uint64_t fd = first; fd <= last && fd < VDT_FD_MAX; fd++)
+		vdt_set_cloexec(vdt, (int)fd, true);
 }
 
 void call_virtual_effects(const struct call_record *c, struct vdt *vdt)
 {
 	const struct call_row *row = &call_rows[c->id];
+	struct call_new_fd made[NEW_FDS_MAX];
+	size_t n;
 
-	if (row->irregular == IRR_CLOSE && row->n_args > 1 && c->ret == 0 &&
-	    !(c->arg[2] & CLOSE_RANGE_CLOEXEC))
-		vdt_close_range(vdt, (unsigned)c->arg[0], (unsigned)c->arg[1]);
-	if ((row->flags & CALL_RET_FD) && c->ret >= 0)
-		vdt_close(vdt, (int)c->ret);
+	if (row->irregular == IRR_CLOSE && row->n_args > 1 && c->ret == 0)
+		close_range_effects(c, vdt);
+	n = call_new_fds(c, made, NEW_FDS_MAX);
+	for (size_t i = 0; i < n && i < NEW_FDS_MAX; i++)
+		vdt_close(vdt, made[i].fd);
 }
