@@ -187,9 +187,8 @@ static void usage(FILE *f)
 	      "Tries what chiral needs from this machine and prints what is there, in three "
 	      "grades.\n"
 	      "Nothing is changed; run it as the user who will run chiral.\n\n"
-	      "  --json  one JSON object instead: checks[] of name, grade, ok, purpose, detail, "
-	      "error, "
-	      "remedy\n\n"
+	      "  --json  one JSON object instead: checks[] of name, grade, ok, purpose, detail, error,\n"
+	      "          remedy; ok\n\n"
 	      "Exit status: 0 when every must-have is there, 1 when one is missing, 125 on wrong "
 	      "use.\n",
 	      f);

@@ -246,25 +246,26 @@ static int probe_counter(char *detail)
 }
 
 #define NEEDS_ROOT "run chiral as root"
+/* Asked for already, so that people know what their machines will be able to do. */
+#define LATER "not used yet: "
 
 const struct check check_host[] = {
-	{"cgroup-freeze", CHECK_SHOULD,
-	 "--on-divergence freeze keeps the variants as they are (cgroup v2)",
+	{"cgroup-freeze", CHECK_NICE, LATER "freeze a variant with all its processes (cgroup v2)",
 	 "mount cgroup v2 and " NEEDS_ROOT
 	 ", or systemd-run --user --scope -p Delegate=yes chiral ...",
 	 probe_cgroup},
-	{"counter-trap", CHECK_SHOULD,
-	 "programs that read the time counter directly get the leader's time (PR_SET_TSC)",
+	{"counter-trap", CHECK_NICE,
+	 LATER "the leader's time for programs that read the time counter (PR_SET_TSC)",
 	 "on arm64 a kernel of 6.12 or newer", probe_counter},
-	{"btf", CHECK_NICE, "capture in the kernel, fast (type information of the kernel)",
+	{"btf", CHECK_NICE, LATER "capture in the kernel (type information of the kernel)",
 	 "a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's", probe_btf},
-	{"bpf", CHECK_NICE, "capture in the kernel, fast (CAP_BPF and CAP_PERFMON)",
+	{"bpf", CHECK_NICE, LATER "capture in the kernel (CAP_BPF and CAP_PERFMON)",
 	 NEEDS_ROOT ", or setcap cap_bpf,cap_perfmon+ep chiral", probe_bpf},
-	{"net-namespace", CHECK_NICE, "a follower without any network, a leader with its own",
+	{"net-namespace", CHECK_NICE, LATER "networks of the variants' own",
 	 NEEDS_ROOT, probe_netns},
-	{"nfqueue", CHECK_NICE, "hold packets until they are verified (level commit)",
+	{"nfqueue", CHECK_NICE, LATER "hold packets until they are verified",
 	 NEEDS_ROOT "; modprobe nfnetlink_queue", probe_nfqueue},
-	{"userfaultfd", CHECK_NICE, "move pages of a running program between nodes",
+	{"userfaultfd", CHECK_NICE, LATER "move pages of a running program between nodes",
 	 "sysctl vm.unprivileged_userfaultfd=1 or " NEEDS_ROOT, probe_uffd},
 	{"kvm", CHECK_NICE, "microVMs of this machine's own ISA at full speed (/dev/kvm)",
 	 "enable virtualisation in the firmware and add the user to the group kvm", probe_kvm},

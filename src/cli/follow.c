@@ -16,7 +16,7 @@ static const char usage[] =
 	"machine's own. The link is not encrypted.\n"
 	"\n"
 	"Exit status: the variant's own, 121 when the leader was lost, 122 after a divergence, 125, 126,\n"
-	"127 as chiral run.\n";
+	"127 as chiral run. Alarms are printed by `chiral lead`.\n";
 
 int cmd_follow(int argc, char **argv)
 {
@@ -33,7 +33,7 @@ int cmd_follow(int argc, char **argv)
 	} else {
 		address = NULL;
 	}
-	if (session_options_parse(argc, argv, address ? OPT_PROGRAM : 0, usage, &o, &status))
+	if (session_options_parse(argc, argv, address ? OPT_ARGS : 0, usage, &o, &status))
 		return status;
 	if (!address) {
 		log_error("ADDRESS is missing; see `chiral follow --help`");

@@ -25,7 +25,9 @@ static void usage(FILE *f)
 	fputs("usage: chiral COMMAND [OPTIONS]\n\ncommands:\n", f);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(f, "  %-9s %s\n", commands[i].name, commands[i].summary);
-	fputs("\n`chiral COMMAND --help` explains a command; chiral(1) is the manual.\n", f);
+	fputs("\n`chiral COMMAND --help` explains a command; chiral(1) is the manual.\n"
+	      "`chiral --version` prints the version.\n",
+	      f);
 }
 
 int main(int argc, char **argv)

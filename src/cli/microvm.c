@@ -41,7 +41,10 @@ static void usage(FILE *f)
 	      "  add PACKAGE...      add Debian packages with their dependencies, now and for "
 	      "later\n"
 	      "  cp SOURCE... DEST   copy files or folders of this machine into it (until it is "
-	      "stopped)\n",
+	      "stopped)\n"
+	      "\n"
+	      "Exit status: of exec the command's own (128 + N when signal N killed it); otherwise 0,\n"
+	      "125 when it failed, 121 when the microVM went away.\n",
 	      f);
 }
 

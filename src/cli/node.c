@@ -11,6 +11,7 @@
 static void usage(FILE *f)
 {
 	fputs("usage: chiral node --listen ADDRESS [--once]\n"
+	      "       chiral node --serial\n"
 	      "\n"
 	      "Serves this machine as a node: `chiral run --follower tcp://HOST:PORT` on another "
 	      "machine\n"
@@ -22,7 +23,9 @@ static void usage(FILE *f)
 	      "\n"
 	      "Whoever can connect can run any command as this user: listen on 127.0.0.1, on a "
 	      "unix\n"
-	      "socket, or on a network that you trust.\n",
+	      "socket, or on a network that you trust.\n"
+	      "\n"
+	      "Exit status: 0 at the end, 125 when it cannot serve.\n",
 	      f);
 }
 

@@ -218,7 +218,7 @@ int session_options_parse(int argc, char **argv, unsigned allowed, const char *u
 		}
 		ret->file = argv[optind];
 	}
-	if ((allowed & OPT_PROGRAM) && optind == argc) {
+	if ((allowed & (OPT_PROGRAM | OPT_ARGS)) && optind == argc) {
 		log_error("no program given; see `chiral %s --help`", argv[0]);
 		*ret_status = EXIT_OWN_FAILURE;
 		return 1;

@@ -16,6 +16,7 @@
 #define OPT_NODE 0x80u	    /* --node */
 #define OPT_SHIP 0x100u	    /* --program */
 #define OPT_FILE 0x200u	    /* one operand, FILE, before or after the options */
+#define OPT_ARGS 0x400u	    /* PROGRAM ARGS... follow, without the options about them */
 
 /* How far a leader runs ahead of its followers. */
 #define SESSION_WINDOW_EVENTS 32768u

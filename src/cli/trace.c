@@ -16,7 +16,9 @@ static const char usage[] =
 	"usage: chiral trace FILE\n"
 	"\n"
 	"Prints a record of `chiral record` in the manner of strace: thread, call, result.\n"
-	"Calls that each variant makes for itself (memory, libraries) are not in a record.\n";
+	"Calls that each variant makes for itself (memory, libraries) are not in a record.\n"
+	"\n"
+	"Exit status: 0, or 125 when FILE cannot be read or was made by another version.\n";
 
 static void print_signal(const struct event *e)
 {

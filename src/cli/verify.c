@@ -6,7 +6,7 @@ static const char usage[] =
 	"usage: chiral verify FILE [--node NODE] [OPTIONS]\n"
 	"\n"
 	"Runs a follower from a record of `chiral record`, on either ISA: everything the program did then\n"
-	"is compared with what it does now.\n"
+	"is compared with what it does now. Arguments and environment are those of the record.\n"
 	"\n"
 	"  --node NODE  where to run the follower (default: local)\n"
 	"  --level, --on-divergence, --program, --json-status-fd: see chiral run\n"
