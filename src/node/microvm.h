@@ -112,6 +112,8 @@ int microvm_publish_parse(const char *text, unsigned *ret_host, unsigned *ret_gu
 /* Adds the forwards for the session on port, and a process that removes them when this process
  * ends. */
 int microvm_publish_add(const struct microvm *vm, int qmp, int port, const char *const *publish);
+/* Lets many clients connect at once to a published port. -errno, not logged: it works without. */
+int microvm_publish_backlog(const struct microvm *vm, unsigned port);
 /* Removes forwards of sessions that are over (their hub was killed with its watcher). */
 void microvm_publish_sweep(const struct microvm *vm, int qmp, uint32_t in_use);
 

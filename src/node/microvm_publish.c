@@ -188,6 +188,8 @@ int microvm_publish_add(const struct microvm *vm, int qmp, int port, const char 
 			r = forward_add(qmp, host, guest);
 		if (r < 0)
 			break;
+		if (microvm_publish_backlog(vm, host) < 0)
+			log_debug("port %u keeps QEMU's backlog", host);
 	}
 	if (r == 0)
 		r = watcher_start(vm, port, nonce);
