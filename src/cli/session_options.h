@@ -18,9 +18,10 @@
 #define OPT_FILE 0x200u	    /* one operand, FILE, before or after the options */
 #define OPT_ARGS 0x400u	    /* PROGRAM ARGS... follow, without the options about them */
 
-/* How far a leader runs ahead of its followers. */
-#define SESSION_WINDOW_EVENTS 32768u
-#define SESSION_WINDOW_BYTES (8u << 20)
+/* How far a leader runs ahead of its followers. What is in the window is what a slow follower still has
+ * to verify when something happens: on an emulated CPU about two seconds. */
+#define SESSION_WINDOW_EVENTS 2048u
+#define SESSION_WINDOW_BYTES (2u << 20)
 
 struct session_options {
 	struct hub_config config;
