@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests know about Chiral: how to start a session, read its status, find its processes."""
+import atexit
 import io
 import itertools
 import json
@@ -284,6 +285,7 @@ class Guest:
         self.path = path
         self.folder = tempfile.mkdtemp(prefix="chiral-")    # short: socket paths have 108 bytes
         os.environ["XDG_RUNTIME_DIR"] = self.folder
+        atexit.register(self.stop)      # also when a test run ends in the middle
 
     def command(self, *args, timeout=900, **kwargs):
         return subprocess.run([self.path, "microvm", *args], timeout=timeout, check=False,
@@ -295,6 +297,7 @@ class Guest:
             assert done.returncode == 0, f"chiral microvm {args}: {done.stderr.decode()}"
 
     def stop(self):
+        atexit.unregister(self.stop)
         done = self.command("stop", timeout=30)
         assert done.returncode == 0, done.stderr.decode()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -28,6 +28,10 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_configure(config):
+    def terminated(_signum, _frame):
+        pytest.exit("terminated", 143)  # the fixtures still end what they started
+
+    signal.signal(signal.SIGTERM, terminated)
     config.addinivalue_line("markers", f"limit(seconds): give up after so long ({DEFAULT_LIMIT})")
 
 
