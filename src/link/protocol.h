@@ -44,7 +44,8 @@
 	X(EVENTS, "L, relayed to F: events in their order, each a u32 length and the event")       \
 	X(ACK, "F, to L by H: u64 events and u64 bytes of them (with lengths) that were taken")    \
 	X(VERDICT, "F: divergence; the follower's half of the report")                             \
-	X(STDIO, "H to L stdin, L to H output: u8 descriptor, bytes; no bytes: its end")           \
+	X(STDIO, "H to L stdin, L to H output: u8 descriptor, bytes; no bytes: its end; L to H "   \
+		 "of 0: u32 how many more bytes of stdin were taken")                              \
 	X(SIGNAL, "H to L: u32 signal for the program")                                            \
 	X(KILL, "H: end the variant now")                                                          \
 	X(FREEZE, "H: stop the variant and keep it")                                               \
@@ -77,6 +78,9 @@ struct hello {
 	uint8_t session[16];	  /* random; 0 from a node that has not been told yet */
 	uint8_t table_digest[16]; /* CALLS_TABLE_DIGEST, binary: both must have the same rows */
 };
+
+/* Bytes of stdin that a hub may have sent and a leader not taken yet. */
+#define STDIN_AHEAD (256u << 10)
 
 #define HEARTBEAT_INTERVAL_MS 1000
 #define PEER_TIMEOUT_MS 4000

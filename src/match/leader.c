@@ -19,6 +19,7 @@
 #define FLUSH_AT_BYTES (256u << 10)
 #define INTERRUPT_EVERY_MS 5		/* while a wish waits for the capturing thread */
 #define STDIO_CHUNK (64u << 10)
+#define STDIN_MAX (2 * STDIN_AHEAD) /* what a hub that keeps to its credit never exceeds */
 
 struct leader {
 	struct link *link;
@@ -35,6 +36,7 @@ struct leader {
 	uint64_t acked_events, acked_bytes;
 	int64_t flush_at;	/* when the batch goes out, in ms; 0: nothing waits */
 	int64_t heartbeat_at;
+	int64_t heard_at, looked_at; /* the hub, ms; when its silence was last looked at */
 	bool link_thread_sleeps; /* nothing to send: it waits without a timeout */
 	bool dead;		/* the hub is gone */
 	bool ending;
@@ -44,6 +46,7 @@ struct leader {
 	unsigned n_signals;
 	uint8_t *stdin_data;
 	size_t stdin_len;
+	bool stdin_ended;	/* nothing comes after stdin_data */
 };
 
 static void lock(struct leader *l)
@@ -87,11 +90,10 @@ enum leader_wish leader_take_wish(struct leader *l, int *ret_signal)
 	if (w == WISH_SIGNAL) {
 		*ret_signal = l->signals[0];
 		memmove(l->signals, l->signals + 1, --l->n_signals * sizeof(l->signals[0]));
-		if (l->n_signals == 0)
-			l->wish = WISH_NONE;
-	} else if (w != WISH_KILL) {
-		l->wish = WISH_NONE;
 	}
+	/* Signals may have come before or after any other wish. */
+	if (w != WISH_KILL)
+		l->wish = l->n_signals ? WISH_SIGNAL : WISH_NONE;
 	unlock(l);
 	return w;
 }
@@ -154,6 +156,11 @@ static void send_batch(struct leader *l)
 		set_wish(l, WISH_KILL);
 	}
 	writer_reset(&l->batch);
+	/* Only the link thread waits until the connection takes the rest. */
+	if (l->link_thread_sleeps && !l->dead && link_queued(l->link)) {
+		l->link_thread_sleeps = false;
+		wake_link_thread(l);
+	}
 }
 
 static void after_event(struct leader *l)
@@ -220,7 +227,8 @@ bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_
 
 	lock(l);
 	slot->call = c;
-	slot_link(l, slot);
+	if (!slot->prev)
+		slot_link(l, slot);
 	while (window_full(l) && !must_stop(l)) {
 		send_batch(l);
 		pthread_cond_wait(&l->progress, &l->lock);
@@ -274,6 +282,17 @@ void leader_announce(struct leader *l, struct leader_slot *slot)
 	slot->call = NULL;
 	slot->announced = false;
 	after_event(l);
+	unlock(l);
+}
+
+void leader_abandon(struct leader *l, struct leader_slot *slot)
+{
+	lock(l);
+	if (slot->prev && !slot->announced)
+		put_call(l, slot->tid, slot->call, CALL_PART_ENTRY);
+	slot_unlink(slot);
+	slot->call = NULL;
+	slot->announced = false;
 	unlock(l);
 }
 
@@ -382,25 +401,48 @@ static int on_report(struct leader *l, const struct frame *f)
 	return 0;
 }
 
+/* The hub may send as many more: what it reads never piles up here, whether the program reads or not. */
+static void credit_stdin(struct leader *l, size_t n)
+{
+	uint8_t body[1 + sizeof(uint32_t)] = { 0 };
+	uint32_t taken = (uint32_t)n;
+
+	memcpy(body + 1, &taken, sizeof(taken));
+	if (n && !l->dead)
+		link_send(l->link, FRAME_STDIO, body, sizeof(body));
+}
+
+static void end_stdin(struct leader *l)
+{
+	credit_stdin(l, l->stdin_len);
+	l->stdin_len = 0;
+	cleanup_close_fn(&l->stdio[0]);
+}
+
 /* Bytes for the program's stdin wait here until its pipe takes them. An empty frame is the end. */
 static int on_stdin(struct leader *l, const struct frame *f)
 {
+	size_t len = f->len - 1;
 	uint8_t *p;
 
-	if (f->len < 1 || f->body[0] != 0)
+	if (f->len < 1 || f->body[0] != 0 || l->stdin_ended || len > STDIN_MAX - l->stdin_len)
 		return -EPROTO;
-	if (l->stdio[0] < 0)
-		return 0;
-	if (f->len == 1 && l->stdin_len == 0) {
-		cleanup_close_fn(&l->stdio[0]);
+	l->stdin_ended = len == 0;
+	if (l->stdio[0] < 0) {
+		credit_stdin(l, len);
 		return 0;
 	}
-	p = realloc(l->stdin_data, l->stdin_len + f->len);
+	if (len == 0) {
+		if (l->stdin_len == 0)
+			end_stdin(l);
+		return 0;
+	}
+	p = realloc(l->stdin_data, l->stdin_len + len);
 	if (!p)
 		return -ENOMEM;
 	l->stdin_data = p;
-	memcpy(p + l->stdin_len, f->body + 1, f->len - 1);
-	l->stdin_len += f->len - 1;
+	memcpy(p + l->stdin_len, f->body + 1, len);
+	l->stdin_len += len;
 	return 0;
 }
 
@@ -437,6 +479,7 @@ static void read_link(struct leader *l)
 	int r;
 
 	while ((r = link_recv(l->link, &f)) == 1) {
+		l->heard_at = time_now_ms();
 		r = on_frame(l, &f);
 		if (r < 0)
 			break;
@@ -451,15 +494,17 @@ static void write_stdin(struct leader *l)
 {
 	ssize_t n = write(l->stdio[0], l->stdin_data, l->stdin_len);
 
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) { /* the program closed it: what is left has no reader */
-		l->stdin_len = 0;
-		cleanup_close_fn(&l->stdio[0]);
+		end_stdin(l);
 		return;
 	}
+	credit_stdin(l, (size_t)n);
 	l->stdin_len -= (size_t)n;
 	memmove(l->stdin_data, l->stdin_data + n, l->stdin_len);
+	if (l->stdin_len == 0 && l->stdin_ended)
+		end_stdin(l);
 }
 
 static void read_output(struct leader *l, int which)
@@ -524,8 +569,25 @@ static int link_timeout(struct leader *l)
 	return deadline_left_ms(l->heartbeat_at);
 }
 
+/* A network that swallows everything closes no connection. */
+static void check_hub(struct leader *l)
+{
+	int64_t now = time_now_ms();
+
+	/* Whoever was stopped (SIGSTOP, a suspended machine) has heard nothing meanwhile. */
+	if (now - l->looked_at > 2 * HEARTBEAT_INTERVAL_MS)
+		l->heard_at = now;
+	l->looked_at = now;
+	if (l->dead || now - l->heard_at <= PEER_TIMEOUT_MS)
+		return;
+	log_error("the hub has been silent for %d s; ending the leader", PEER_TIMEOUT_MS / 1000);
+	l->dead = true;
+	set_wish(l, WISH_KILL);
+}
+
 static void on_timers(struct leader *l)
 {
+	check_hub(l);
 	if (l->flush_at && deadline_left_ms(l->flush_at) == 0) {
 		announce_calls(l, true);
 		send_batch(l);
@@ -567,6 +629,7 @@ static void *link_main(void *arg)
 
 	lock(l);
 	l->heartbeat_at = deadline_after_ms(HEARTBEAT_INTERVAL_MS);
+	l->heard_at = l->looked_at = time_now_ms();
 	while (!l->ending) {
 		int timeout;
 
@@ -617,10 +680,9 @@ int leader_new(struct link *link, const struct start *start, const int stdio_fds
 	return 0;
 }
 
-void leader_free(struct leader *l)
+/* lock held. What the program's pipes hold, which is not much. */
+static void drain_output(struct leader *l)
 {
-	lock(l);
-	send_batch(l);
 	for (int i = 1; i < 3; i++)
 		while (l->stdio[i] >= 0 && !l->dead && link_queued(l->link) < LINK_QUEUE_MAX / 2) {
 			struct pollfd p = { l->stdio[i], POLLIN, 0 };
@@ -629,6 +691,25 @@ void leader_free(struct leader *l)
 				break;
 			read_output(l, i);
 		}
+}
+
+void leader_ended(struct leader *l, const struct exited *e)
+{
+	struct writer w = { 0 };
+
+	exited_encode(&w, e);
+	lock(l);
+	drain_output(l);
+	unlock(l);
+	leader_send(l, FRAME_EXITED, w.data, w.len);
+	writer_free(&w);
+}
+
+void leader_free(struct leader *l)
+{
+	lock(l);
+	send_batch(l);
+	drain_output(l);
 	l->ending = true;
 	unlock(l);
 	wake_link_thread(l);

@@ -48,7 +48,8 @@ void leader_free(struct leader *l);
 /* ---- events: capturing thread only ------------------------------------------------------------ */
 
 /* The entry of a compared call: waits while the window is full and, in lockstep, until the followers
- * have matched it. False: a wish to kill or report came meanwhile, the call must not be executed. */
+ * have matched it. False: a wish to kill or report came meanwhile, the call must not be executed; it
+ * may be entered again. */
 bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c);
 /* A call without exit: its entry goes into the stream now. */
 void leader_announce(struct leader *l, struct leader_slot *slot);
@@ -58,6 +59,8 @@ void leader_pause(struct leader *l, struct leader_slot *slot);
 void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_record *c);
 /* The call will be executed again from its entry (a signal came first). */
 void leader_cancel(struct leader *l, struct leader_slot *slot);
+/* The thread died in its call, which may have taken effect: its entry goes into the stream. */
+void leader_abandon(struct leader *l, struct leader_slot *slot);
 /* The call went on after leader_pause() (restart_syscall). */
 void leader_resume(struct leader *l, struct leader_slot *slot, const struct call_record *c);
 void leader_signal(struct leader *l, uint32_t tid, enum signal_when when, int signal,
@@ -77,7 +80,9 @@ uint32_t leader_report_tid(struct leader *l);
 /* Blocks until there is one. */
 void leader_wait_wish(struct leader *l);
 
-/* Queues a frame of any other type (REPORTED, EXITED, ERROR). */
+/* The variant is gone: EXITED, after everything that it has written to its stdout and stderr. */
+void leader_ended(struct leader *l, const struct exited *e);
+/* Queues a frame of any other type (REPORTED, ERROR). */
 void leader_send(struct leader *l, enum frame_type type, const void *body, size_t len);
 
 void leader_counts(struct leader *l, uint64_t *ret_events, uint64_t *ret_bytes);

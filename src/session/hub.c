@@ -16,6 +16,9 @@
 #include <unistd.h>
 
 #define OUTPUT_MAX (1u << 20)	/* of the program's output that may wait for our stdout */
+#define OUTPUT_CHUNK 4096	/* PIPE_BUF: a pipe that is ready takes so much without waiting */
+#define FRAMES_A_TURN 64	/* of one node, before the others have theirs */
+#define STDIN_CHUNK 16384
 #define SOURCE_AHEAD (1u << 20)	/* bytes of a record that may wait for a follower */
 #define LATE_MS 60000		/* without progress after the leader's end */
 
@@ -58,23 +61,24 @@ static void read_signals(struct hub *h)
 
 static void read_stdin(struct hub *h)
 {
-	uint8_t chunk[1 + 16384];
+	uint8_t chunk[1 + STDIN_CHUNK];
 	ssize_t n = read(STDIN_FILENO, chunk + 1, sizeof(chunk) - 1);
 
-	if (n < 0 && errno == EINTR)
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {
 		h->stdin_open = false;
 		n = 0;
 	}
 	chunk[0] = 0;
+	h->stdin_ahead += (size_t)n;
 	peer_send(&h->leader, FRAME_STDIO, chunk, (size_t)n + 1);
 }
 
 static void write_output(struct hub *h, int fd)
 {
 	struct writer *w = &h->output[fd];
-	ssize_t n = write(fd, w->data, w->len);
+	ssize_t n = write(fd, w->data, w->len < OUTPUT_CHUNK ? w->len : OUTPUT_CHUNK);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -86,12 +90,24 @@ static void write_output(struct hub *h, int fd)
 	memmove(w->data, w->data + n, w->len);
 }
 
+static bool has_room(const struct hub *h)
+{
+	return h->output[1].len < OUTPUT_MAX && h->output[2].len < OUTPUT_MAX;
+}
+
+/* No node can keep the hub busy with itself, or fill its memory. */
 static void read_peer(struct hub *h, struct peer *p)
 {
 	struct frame f;
-	int r;
+	int r = 0;
 
-	while (p->link && (r = link_recv(p->link, &f)) != 0) {
+	p->unread = false;
+	for (int i = 0; p->link && i < FRAMES_A_TURN; i++) {
+		if (p == &h->leader && !has_room(h))
+			break;
+		r = link_recv(p->link, &f);
+		if (r == 0)
+			return;
 		if (r < 0) {
 			hub_lost(h, p, link_error(p->link));
 			return;
@@ -101,6 +117,7 @@ static void read_peer(struct hub *h, struct peer *p)
 		else
 			hub_on_follower(h, p, &f);
 	}
+	p->unread = true;
 }
 
 /* A record in the leader's place. */
@@ -159,9 +176,24 @@ static void check_late(struct hub *h, int64_t now)
 	}
 }
 
+/* Whoever was stopped (SIGSTOP, a suspended machine) has heard nothing meanwhile. */
+static void excuse_silence(struct hub *h, int64_t now)
+{
+	bool was_stopped = h->looked_at && now - h->looked_at > 2 * HEARTBEAT_INTERVAL_MS;
+
+	h->looked_at = now;
+	if (!was_stopped)
+		return;
+	h->leader.heard_at = now;
+	for (unsigned i = 0; i < h->n_followers; i++)
+		h->followers[i].heard_at = now;
+}
+
 static void on_timers(struct hub *h, int64_t *heartbeat_at)
 {
 	int64_t now = time_now_ms();
+
+	excuse_silence(h, now);
 
 	if (now >= *heartbeat_at) {
 		peer_send(&h->leader, FRAME_HEARTBEAT, NULL, 0);
@@ -190,10 +222,11 @@ enum { POLL_SIGNAL, POLL_STDIN, POLL_STDOUT, POLL_STDERR, POLL_LEADER, POLL_FOLL
 
 static void fill_poll(struct hub *h, struct pollfd *p)
 {
-	bool room = h->output[1].len < OUTPUT_MAX && h->output[2].len < OUTPUT_MAX;
+	bool room = has_room(h);
+	bool credit = h->stdin_ahead + STDIN_CHUNK <= STDIN_AHEAD;
 
 	p[POLL_SIGNAL] = (struct pollfd){ h->signal_fd, POLLIN, 0 };
-	p[POLL_STDIN] = (struct pollfd){ h->stdin_open ? STDIN_FILENO : -1, POLLIN, 0 };
+	p[POLL_STDIN] = (struct pollfd){ h->stdin_open && credit ? STDIN_FILENO : -1, POLLIN, 0 };
 	for (int i = 1; i < 3; i++)
 		p[POLL_STDIN + i] = (struct pollfd){ h->output[i].len ? i : -1, POLLOUT, 0 };
 	poll_peer(&p[POLL_LEADER], &h->leader, room);
@@ -205,11 +238,21 @@ static void fill_poll(struct hub *h, struct pollfd *p)
 
 static void service_peer(struct hub *h, struct peer *p, const struct pollfd *poll)
 {
-	if (!p->link || !poll->revents)
+	if (!p->link || (!poll->revents && !p->unread))
 		return;
 	link_flush(p->link);
-	if (poll->revents & ~POLLOUT)
+	if ((poll->revents & ~POLLOUT) || p->unread)
 		read_peer(h, p);
+}
+
+/* How long poll(2) may wait: not at all for what it cannot see. */
+static int patience(const struct hub *h)
+{
+	bool unread = h->leader.unread && has_room(h);
+
+	for (unsigned i = 0; i < h->n_followers; i++)
+		unread = unread || h->followers[i].unread;
+	return unread ? 0 : 100;
 }
 
 static void loop(struct hub *h)
@@ -223,7 +266,7 @@ static void loop(struct hub *h)
 			break;
 		read_source(h);
 		fill_poll(h, p);
-		if (poll(p, _POLL_MAX, 100) < 0)
+		if (poll(p, _POLL_MAX, patience(h)) < 0)
 			continue;
 		if (p[POLL_SIGNAL].revents)
 			read_signals(h);
@@ -242,18 +285,20 @@ static void loop(struct hub *h)
 	}
 }
 
+/* Whoever reads our stdout reads it to its end, at the speed of their choice, as after cat(1). */
+static void finish_output(struct hub *h, int fd)
+{
+	struct pollfd p[2] = { { fd, POLLOUT, 0 }, { h->signal_fd, POLLIN, 0 } };
+
+	while (h->output[fd].len && poll(p, 2, -1) >= 0 && !p[1].revents)
+		write_output(h, fd);
+	writer_free(&h->output[fd]);
+}
+
 static void finish(struct hub *h)
 {
-	for (int i = 1; i < 3; i++) {
-		while (h->output[i].len) {
-			size_t before = h->output[i].len;
-
-			write_output(h, i);
-			if (h->output[i].len == before)
-				break;
-		}
-		writer_free(&h->output[i]);
-	}
+	finish_output(h, STDOUT_FILENO);
+	finish_output(h, STDERR_FILENO);
 	if (h->exit_status < 0) {
 		int status = h->leader.result.wait_status;
 
@@ -273,6 +318,8 @@ int hub_run(struct hub_config *config)
 	bool ran = false;
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Stopped by ^Z the hub would be silent, and its nodes would take it for dead. */
+	signal(SIGTSTP, SIG_IGN);
 	/* Local nodes are forked in setup: they reset what is blocked here. */
 	if (hub_setup(&h) == 0) {
 		h.signal_fd = open_signals();

@@ -188,6 +188,20 @@ static bool same_end(int a, int b)
 	return (a & ~0x80) == (b & ~0x80); /* whether a core was dumped is the node's affair */
 }
 
+void hub_left_behind(struct hub *h, struct peer *p)
+{
+	if (h->state != HUB_RUNNING)
+		return;
+	report_init(&h->report, REPORT_DIVERGENCE_EXIT);
+	report_set_did(&h->report, SIDE_LEADER, "goes on");
+	report_set_did(&h->report, SIDE_FOLLOWER, "ended with status %d",
+		       status_of(p->result.wait_status));
+	h->accused = p;
+	h->divergent = true;
+	h->state = HUB_REPORTING;
+	hub_publish_alarm(h);
+}
+
 void hub_check_exits(struct hub *h)
 {
 	if (h->state != HUB_RUNNING || !h->leader.exited)

@@ -70,6 +70,8 @@ static void relay_events(struct hub *h, const struct frame *f)
 	for (unsigned i = 0; i < h->n_followers; i++) {
 		struct peer *p = &h->followers[i];
 
+		if (p->exited && !p->dropped && n)
+			hub_left_behind(h, p);
 		if (counts_for_window(p) && peer_send(p, FRAME_EVENTS, f->body, f->len) < 0)
 			hub_lost(h, p, link_error(p->link));
 	}
@@ -81,8 +83,23 @@ static void relay_events(struct hub *h, const struct frame *f)
 	hub_acknowledge(h);
 }
 
+static void on_stdin_taken(struct hub *h, const struct frame *f)
+{
+	struct reader r = reader_of(f->body + 1, f->len - 1);
+	uint32_t n = get_u32(&r);
+
+	if (!reader_done(&r) || n > h->stdin_ahead)
+		malformed(h, &h->leader, f);
+	else
+		h->stdin_ahead -= n;
+}
+
 static void on_output(struct hub *h, const struct frame *f)
 {
+	if (f->len >= 1 && f->body[0] == 0) {
+		on_stdin_taken(h, f);
+		return;
+	}
 	if (f->len < 1 || f->body[0] < 1 || f->body[0] > 2) {
 		malformed(h, &h->leader, f);
 		return;
@@ -123,7 +140,8 @@ void hub_on_leader(struct hub *h, const struct frame *f)
 	p->heard_at = time_now_ms();
 	switch (f->type) {
 	case FRAME_EVENTS:
-		if (h->state == HUB_RUNNING)
+		/* Also while an alarm is made: the session may go on with other followers. */
+		if (h->state != HUB_ENDING)
 			relay_events(h, f);
 		break;
 	case FRAME_STDIO:

@@ -28,10 +28,12 @@ struct hub {
 	struct report report;		/* HUB_REPORTING: the follower's half */
 	struct peer *accused;		/* the follower that reported */
 	int64_t deadline;		/* of the state, ms; 0: none */
+	int64_t looked_at;		/* when the nodes' silence was last looked at */
 	int exit_status;		/* -1: not known yet */
 	bool divergent, lost;
 	int interrupts;
 	bool stdin_open;
+	size_t stdin_ahead;		/* bytes that the leader has not taken yet */
 	struct writer output[3];	/* the program's, waiting for our stdout and stderr */
 	int signal_fd;
 };
@@ -52,6 +54,8 @@ void hub_on_reported(struct hub *h, const struct frame *f);
 void hub_publish_alarm(struct hub *h);
 void hub_lost(struct hub *h, struct peer *p, const char *why);
 void hub_end(struct hub *h, int exit_status);
+/* The leader goes on after the end of a follower that agreed with it so far. */
+void hub_left_behind(struct hub *h, struct peer *p);
 /* A variant's end: compares the statuses when both are known. */
 void hub_check_exits(struct hub *h);
 bool hub_is_over(const struct hub *h);

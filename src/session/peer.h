@@ -16,6 +16,7 @@ struct peer {
 	enum isa isa;
 	struct started started;
 	bool exited, lost, dropped;
+	bool unread;		/* complete frames wait in memory, where poll(2) sees nothing */
 	struct exited result;
 	uint64_t acked_events, acked_bytes;
 	int64_t heard_at, progress_at;	/* ms */
