@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,16 +40,75 @@ static bool reach(struct performer *p, int fd)
 	return true;
 }
 
+enum kind {
+	KIND_NONE,
+	KIND_FILE,
+	KIND_INET,	/* a socket that both directions are performed on */
+	KIND_UNIX,	/* its peer may see who has sent */
+	KIND_EPOLL,	/* or another anonymous object: epoll_wait(2) tells them apart, nothing else is tried */
+};
+
+/* File systems whose files are the same for every reader and do not wait for another program. */
+static bool is_plain_file_system(int fd)
+{
+	struct statfs st;
+
+	if (fstatfs(fd, &st) < 0)
+		return false;
+	switch ((unsigned long)st.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+	case RAMFS_MAGIC:
+	case OVERLAYFS_SUPER_MAGIC:
+	case SQUASHFS_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum kind kind_of_socket(int fd)
+{
+	int domain = 0, type = 0, low_water = 0;
+	socklen_t len = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, &len) < 0)
+		return KIND_NONE;
+	/* A blocking receive waits for that much, one that does not wait takes what there is. */
+	if (low_water > 1 || (type != SOCK_STREAM && type != SOCK_DGRAM))
+		return KIND_NONE;
+	if (domain == AF_INET || domain == AF_INET6)
+		return KIND_INET;
+	return domain == AF_UNIX ? KIND_UNIX : KIND_NONE;
+}
+
 /* Pipes, terminals and the like may block, and have no flag against it for a single call. */
-static bool suits(int fd, bool *ret_socket)
+static enum kind kind_of(int fd)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return false;
-	*ret_socket = S_ISSOCK(st.st_mode);
-	/* An epoll instance is an anonymous inode without a type. */
-	return S_ISSOCK(st.st_mode) || S_ISREG(st.st_mode) || (st.st_mode & S_IFMT) == 0;
+		return KIND_NONE;
+	switch (st.st_mode & S_IFMT) {
+	case S_IFSOCK:
+		return kind_of_socket(fd);
+	case S_IFREG:
+		return is_plain_file_system(fd) ? KIND_FILE : KIND_NONE;
+	case 0:
+		return KIND_EPOLL;
+	default:
+		return KIND_NONE;
+	}
+}
+
+static bool is_socket(const struct performer_fd *e)
+{
+	return e->kind == KIND_INET || e->kind == KIND_UNIX;
 }
 
 static int duplicate(struct performer *p, pid_t pid, int fd)
@@ -71,7 +133,8 @@ static const struct performer_fd *get(struct performer *p, pid_t pid, int fd)
 	if (e->fd == 0) {
 		int copy = duplicate(p, pid, fd);
 
-		if (copy >= 0 && !suits(copy, &e->is_socket)) {
+		e->kind = copy < 0 ? KIND_NONE : kind_of(copy);
+		if (copy >= 0 && e->kind == KIND_NONE) {
 			close(copy);
 			copy = -1;
 		}
@@ -91,87 +154,116 @@ static const uint8_t *bytes_of(const struct call_record *c, unsigned arg, size_t
 	return payload_data(c, in);
 }
 
-/* A blocking socket sends everything or waits: only one that does not wait may send a part. */
-static ssize_t send_bytes(const struct performer_fd *e, const struct call_record *c, unsigned arg,
-			  int flags)
+/* The limit is the caller's, and so is the signal of who exceeds it. */
+static bool has_file_limit(pid_t pid)
 {
+	struct rlimit own, theirs;
+
+	return prlimit(pid, RLIMIT_FSIZE, NULL, &theirs) < 0 ||
+	       prlimit(0, RLIMIT_FSIZE, NULL, &own) < 0 || theirs.rlim_cur != RLIM_INFINITY ||
+	       own.rlim_cur != RLIM_INFINITY;
+}
+
+/* What a call in the leader's name needs. */
+struct performance {
+	struct performer *performer;
+	pid_t pid;
+	const struct performer_fd *e;
+	const struct native_call *n;
+	const struct call_record *c;
+	struct mem *mem;
+};
+
+/* A blocking socket sends everything or waits: only one that does not wait may send a part. */
+static ssize_t send_bytes(const struct performance *p, unsigned arg, int flags)
+{
+	int fd = p->e->fd - 1;
 	size_t len;
-	const uint8_t *data = bytes_of(c, arg, &len);
+	const uint8_t *data = bytes_of(p->c, arg, &len);
 
 	if (!data || len == 0)
 		return -1;
-	if (!e->is_socket)
-		return write(e->fd - 1, data, len);
-	if (!(fcntl(e->fd - 1, F_GETFL) & O_NONBLOCK))
+	if (p->e->kind == KIND_FILE)
+		return p->performer->writes_files && !has_file_limit(p->pid) ? write(fd, data, len)
+									     : -1;
+	if (p->e->kind != KIND_INET || !(fcntl(fd, F_GETFL) & O_NONBLOCK))
 		return -1;
-	return send(e->fd - 1, data, len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+	return send(fd, data, len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static ssize_t store(struct mem *mem, uint64_t addr, ssize_t n)
+static bool store(const struct performance *p, ssize_t n)
 {
-	if (n > 0 && mem->write(mem, addr, buffer, (size_t)n) != n)
-		return -1;
-	return n;
+	return n <= 0 || p->mem->write(p->mem, p->n->arg[1], buffer, (size_t)n) == n;
 }
 
-static ssize_t receive(const struct performer_fd *e, const struct native_call *n, struct mem *mem,
-		       int flags)
+static ssize_t receive(const struct performance *p, int flags)
 {
-	size_t len = n->arg[2];
+	size_t len = p->n->arg[2];
+	int fd = p->e->fd - 1;
+	ssize_t n;
 
-	if (len == 0 || len > BUFFER_SIZE || (flags & ~MSG_PEEK))
+	if (len == 0 || len > BUFFER_SIZE || (flags & ~MSG_PEEK) || p->e->kind == KIND_EPOLL)
 		return -1;
-	return store(mem, n->arg[1],
-		     e->is_socket ? recv(e->fd - 1, buffer, len, flags | MSG_DONTWAIT)
-				  : read(e->fd - 1, buffer, len));
+	n = is_socket(p->e) ? recv(fd, buffer, len, flags | MSG_DONTWAIT) : read(fd, buffer, len);
+	if (store(p, n))
+		return n;
+	if (p->e->kind != KIND_FILE)
+		return -EFAULT; /* the bytes are gone: the leader must not wait for them */
+	lseek(fd, -n, SEEK_CUR);
+	return -1;
 }
 
-static ssize_t receive_at(const struct performer_fd *e, const struct native_call *n, struct mem *mem)
+static ssize_t receive_at(const struct performance *p)
 {
-	size_t len = n->arg[2];
+	size_t len = p->n->arg[2];
+	ssize_t n;
 
-	if (e->is_socket || len == 0 || len > BUFFER_SIZE)
+	if (p->e->kind != KIND_FILE || len == 0 || len > BUFFER_SIZE)
 		return -1;
-	return store(mem, n->arg[1], pread(e->fd - 1, buffer, len, (off_t)n->arg[3]));
+	n = pread(p->e->fd - 1, buffer, len, (off_t)p->n->arg[3]);
+	return store(p, n) ? n : -1;
 }
 
 /* Events that are there already; when there are none the leader itself may have to wait. */
-static ssize_t look(const struct performer_fd *e, const struct native_call *n, struct mem *mem)
+static ssize_t look(const struct performance *p)
 {
+	const struct native_call *n = p->n;
 	int64_t max = (int32_t)n->arg[2];
 	int got;
 
 	/* The old form has no mask argument: what is in that register is not one. */
-	if (max <= 0 || (size_t)max > BUFFER_SIZE / sizeof(struct epoll_event) ||
+	if (p->e->kind != KIND_EPOLL || max <= 0 ||
+	    (size_t)max > BUFFER_SIZE / sizeof(struct epoll_event) ||
 	    (n->row == n->canon && n->arg[4]))
 		return -1;
-	got = epoll_wait(e->fd - 1, (struct epoll_event *)(void *)buffer, (int)max, 0);
+	got = epoll_wait(p->e->fd - 1, (struct epoll_event *)(void *)buffer, (int)max, 0);
 	if (got <= 0)
 		return -1;
-	if (store(mem, n->arg[1], (ssize_t)((size_t)got * sizeof(struct epoll_event))) < 0)
-		return -1;
-	return got;
+	return store(p, (ssize_t)((size_t)got * sizeof(struct epoll_event))) ? got : -EFAULT;
 }
 
-static ssize_t perform(const struct performer_fd *e, const struct native_call *n,
-		       const struct call_record *c, struct mem *mem)
+/* The result; -1: not performed. */
+static ssize_t perform(const struct performance *p)
 {
-	switch (c->id) {
+	const struct native_call *n = p->n;
+
+	switch (p->c->id) {
 	case CALL_READ:
-		return receive(e, n, mem, 0);
+		return receive(p, 0);
 	case CALL_RECVFROM:
-		return n->arg[4] ? -1 : receive(e, n, mem, (int)n->arg[3]);
+		return n->arg[4] ? -1 : receive(p, (int)n->arg[3]);
 	case CALL_PREAD64:
-		return receive_at(e, n, mem);
+		return receive_at(p);
 	case CALL_WRITE:
 	case CALL_WRITEV:
-		return send_bytes(e, c, 1, 0);
+		return send_bytes(p, 1, 0);
 	case CALL_SENDTO:
-		if (n->arg[4] || ((int)n->arg[3] & ~(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE)))
+		if (n->arg[4] || !is_socket(p->e) ||
+		    ((int)n->arg[3] & ~(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE)))
 			return -1;
-		return send_bytes(e, c, 1, (int)n->arg[3]);
+		return send_bytes(p, 1, (int)n->arg[3]);
 	case CALL_EPOLL_PWAIT:
-		return look(e, n, mem);
+		return look(p);
 	default:
 		return -1;
 	}
@@ -186,14 +278,15 @@ static bool is_candidate(uint16_t id)
 bool performer_try(struct performer *p, pid_t pid, const struct native_call *n,
 		   const struct call_record *c, struct mem *mem, int64_t *ret)
 {
-	const struct performer_fd *e;
+	struct performance now = { p, pid, NULL, n, c, mem };
 	ssize_t r;
 
+	_Static_assert(EPERM == 1 && EFAULT != 1, "-1 stands for a call that was not performed");
 	if (!is_candidate(c->id))
 		return false;
-	e = get(p, pid, (int)n->arg[0]);
-	r = e ? perform(e, n, c, mem) : -1;
-	if (r < 0)
+	now.e = get(p, pid, (int)n->arg[0]);
+	r = now.e ? perform(&now) : -1;
+	if (r == -1)
 		return false;
 	*ret = r;
 	return true;

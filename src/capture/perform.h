@@ -7,7 +7,9 @@
  * of the descriptor (pidfd_getfd(2)), write the outcome into the leader's memory and skip the call:
  * one stop. Only what cannot block and leaves no trace on failure is done so: transfers on regular
  * files and sockets (never waiting), and looking at an epoll instance. Everything else, and every
- * failure, is left to the leader itself.
+ * failure, is left to the leader itself. So is whatever depends on who does it: files of /proc or of
+ * another program's file system, bytes for a Unix socket (SCM_CREDENTIALS), writing to a file by a
+ * process that has another identity or a limit of its own.
  *
  * The bytes that are sent are those of the record: exactly what followers compare.
  */
@@ -23,14 +25,16 @@ struct performer {
 	int pidfd;		/* 1 + descriptor; 0: not opened yet, -1: cannot be */
 	struct performer_fd {
 		int fd;		/* 1 + duplicate; 0: none, -1: not performed on */
-		bool is_socket;
+		uint8_t kind;
 	} *fds;
 	int n_fds;
+	bool writes_files;	/* set by the caller: the process has the identity of its tracer */
 };
 
 /*
  * Performs the captured call of process pid if that is possible. True: it is done, its native result is
- * in *ret (never an error) and its outcome in the leader's memory.
+ * in *ret (an error only when the leader's memory refused what was received) and its outcome in the
+ * leader's memory.
  */
 bool performer_try(struct performer *p, pid_t pid, const struct native_call *n,
 		   const struct call_record *c, struct mem *mem, int64_t *ret);

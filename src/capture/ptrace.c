@@ -70,7 +70,7 @@ static void at_event(struct tracer *t, struct tracee *tr, int event, int signal)
 
 static void at_death(struct tracer *t, struct tracee *tr, int status)
 {
-	leader_cancel(t->leader, &tr->slot);
+	leader_abandon(t->leader, &tr->slot);
 	leader_death(t->leader, (uint32_t)tr->tid, status);
 	if (tr->tid == t->root)
 		t->counts.wait_status = status;
@@ -116,10 +116,15 @@ static void kill_all(struct tracer *t)
 {
 	struct tracee *tr, *tmp;
 
+	/* Also their calls are over: the link thread must not announce them any more. */
 	HASH_ITER(hh, t->tracees.by_tid, tr, tmp)
-	kill(tr->process->pid, SIGKILL);
-	/* Stops are of no interest any more: SIGKILL ends them. */
-	while (t->tracees.by_tid) {
+	{
+		leader_cancel(t->leader, &tr->slot);
+		kill(tr->process->pid, SIGKILL);
+	}
+	/* Stops are of no interest any more: SIGKILL ends them. Not only threads that are known: some
+	 * may be at their first stop. */
+	for (;;) {
 		int status;
 		pid_t tid = waitpid(-1, &status, __WALL);
 
@@ -127,17 +132,12 @@ static void kill_all(struct tracer *t)
 			continue;
 		if (tid < 0)
 			break;
-		tr = tracee_find(&t->tracees, tid);
-		if (WIFSTOPPED(status)) {
+		if (WIFSTOPPED(status))
 			kill(tid, SIGKILL);
-			continue;
-		}
-		if (tr) {
-			if (tid == t->root)
-				t->counts.wait_status = status;
-			tracee_remove(&t->tracees, tr);
-		}
+		else if (tid == t->root)
+			t->counts.wait_status = status;
 	}
+	tracees_free(&t->tracees);
 }
 
 static void stop_all(struct tracer *t)
@@ -149,30 +149,48 @@ static void stop_all(struct tracer *t)
 	ptrace(PTRACE_INTERRUPT, tr->tid, 0, 0);
 }
 
-/* False: the session is over. */
+static void resume_all(struct tracer *t)
+{
+	struct tracee *tr, *tmp;
+
+	if (t->deferred_tid)
+		tracer_handle(t, t->deferred_tid, t->deferred_status);
+	t->deferred_tid = 0;
+	HASH_ITER(hh, t->tracees.by_tid, tr, tmp)
+	{
+		if (tr->parked)
+			tracee_unpark(t, tr);
+	}
+}
+
+/* False: the session is over. From a report or a freeze on, no stop is handled until it is resumed. */
 static bool obey(struct tracer *t)
 {
+	bool held = false;
 	int signal;
 
 	for (;;) {
+		if (held)
+			leader_wait_wish(t->leader);
 		switch (leader_take_wish(t->leader, &signal)) {
 		case WISH_NONE:
-			return true;
+			if (!held)
+				return true;
+			break;
 		case WISH_RESUME:
-			if (t->deferred_tid)
-				tracer_handle(t, t->deferred_tid, t->deferred_status);
-			t->deferred_tid = 0;
+			held = false;
+			resume_all(t);
 			break;
 		case WISH_SIGNAL:
 			kill(t->root, signal);
 			break;
 		case WISH_REPORT:
 			tracer_report(t);
-			leader_wait_wish(t->leader);
+			held = true;
 			break;
 		case WISH_FREEZE:
 			stop_all(t);
-			leader_wait_wish(t->leader);
+			held = true;
 			break;
 		case WISH_KILL:
 			return false;
@@ -199,12 +217,9 @@ static void loop(struct tracer *t)
 /* A follower may find a difference long after the leader's end: the last calls are kept for it. */
 static void stay_for_reports(struct tracer *t)
 {
-	struct writer w = { 0 };
 	int signal;
 
-	exited_encode(&w, &t->counts);
-	leader_send(t->leader, FRAME_EXITED, w.data, w.len);
-	writer_free(&w);
+	leader_ended(t->leader, &t->counts);
 	for (;;) {
 		enum leader_wish wish = leader_take_wish(t->leader, &signal);
 
@@ -233,9 +248,9 @@ int capture_ptrace(const struct capture *c)
 	tracee_continue(tr, 0);
 	loop(&t);
 	kill_all(&t);
+	t.deferred_tid = 0;
 	leader_counts(t.leader, &t.counts.events, &t.counts.bytes);
 	if (t.err == 0)
 		stay_for_reports(&t);
-	tracees_free(&t.tracees);
 	return t.err;
 }

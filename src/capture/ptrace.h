@@ -31,6 +31,12 @@ void tracee_at_exit(struct tracer *t, struct tracee *tr);
 /* PTRACE_EVENT_FORK, _VFORK, _CLONE: the child is known by its parent's call. */
 void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child);
 void tracee_at_exec(struct tracer *t, struct tracee *tr);
+/* A call that was parked: the session goes on. */
+void tracee_unpark(struct tracer *t, struct tracee *tr);
+/* HELD: the call has returned for good, its event goes into the stream. */
+void tracee_emit_held(struct tracer *t, struct tracee *tr);
+/* Kernel-internal result of an interrupted call that begins anew unless a handler runs. */
+bool result_restarts(int64_t ret);
 /* Emits the call in flight with result ret. */
 void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret);
 
@@ -42,6 +48,8 @@ void tracer_handle(struct tracer *t, pid_t tid, int status);
 
 /* ptrace_signal.c */
 void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal);
+/* A handler of the program waits to be run when the call returns that the thread is just leaving. */
+bool tracee_has_signal(const struct tracee *tr);
 /* At the entry of a compared call: a signal that waits is delivered first, and the call comes again. */
 void tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs);
 /* At the entry of a call that may block: a signal that waits is pending when it is executed. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -16,9 +17,18 @@
 #define ERESTARTSYS 512
 #define ERESTART_RESTARTBLOCK 516
 
-static bool was_interrupted(int64_t ret)
+bool result_restarts(int64_t ret)
 {
-	return ret == -EINTR || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
+	return ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK;
+}
+
+/* Whether a handler runs before the thread's next instruction is part of what the call did: a signal
+ * that ended its waiting, or one that it has sent to its own thread (raise(3), SIGPIPE). */
+static bool handler_may_follow(const struct tracee *tr, int64_t ret)
+{
+	if (ret == -EINTR || result_restarts(ret))
+		return true;
+	return (tr->native.canon->irregular == IRR_KILL || ret == -EPIPE) && tracee_has_signal(tr);
 }
 
 static void fail(struct tracer *t, int err, const char *what)
@@ -47,18 +57,43 @@ static void refuse(struct tracer *t, struct tracee *tr, struct isa_regs *regs, i
 	skip_call(tr, regs, -err);
 }
 
-/* Descriptors that the call is about to close or replace. */
+/* Descriptors that the call closes or replaces, or whose ways it changes. */
 static void forget_descriptors(struct tracee *tr)
 {
 	const struct call_row *row = tr->native.canon;
 	struct performer *p = &tr->process->performer;
 
-	if (row->irregular == IRR_CLOSE && row->n_args > 1)
+	if (row->irregular == IRR_CLOSE && row->n_args > 1) {
 		performer_forget_range(p, (unsigned)tr->call.arg[0], (unsigned)tr->call.arg[1]);
-	else if (row->irregular == IRR_CLOSE)
+		/* From then on the threads of the process have different tables. */
+		if (tr->call.arg[2] & CLOSE_RANGE_UNSHARE)
+			tr->process->shares_files = true;
+	} else if (row->irregular == IRR_CLOSE) {
 		performer_forget(p, (int)tr->call.arg[0]);
-	else if (row->irregular == IRR_DUP && row->n_args > 1 && row->parent == call_row_id(row))
+	} else if (row->irregular == IRR_DUP && row->n_args > 1 && row->parent == call_row_id(row)) {
 		performer_forget(p, (int)tr->call.arg[1]);
+	} else if (row == &call_rows[CALL_SETSOCKOPT_SO_RCVLOWAT]) {
+		performer_forget_range(p, 0, ~0u);
+	}
+}
+
+static bool changes_identity(const struct call_row *row)
+{
+	switch (call_row_id(row)) {
+	case CALL_SETUID:
+	case CALL_SETGID:
+	case CALL_SETREUID:
+	case CALL_SETREGID:
+	case CALL_SETRESUID:
+	case CALL_SETRESGID:
+	case CALL_SETFSUID:
+	case CALL_SETFSGID:
+	case CALL_SETGROUPS:
+	case CALL_CAPSET:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* True: done at this one stop. */
@@ -66,6 +101,9 @@ static bool perform(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 {
 	int64_t ret;
 
+	if (changes_identity(tr->native.canon))
+		tr->process->other_identity = true;
+	tr->process->performer.writes_files = !tr->process->other_identity;
 	if (tr->process->shares_files || tr->n_pending || tr->redelivered ||
 	    !performer_try(&tr->process->performer, tr->process->pid, &tr->native, &tr->call,
 			   &tr->mem.mem, &ret))
@@ -105,27 +143,45 @@ static void register_cookie(struct tracer *t, struct tracee *tr)
 		fail(t, -ENOMEM, "remember an epoll registration");
 }
 
-static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
+/* Into the kernel; the leader of the session has let it. */
+static void execute(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 {
-	register_cookie(t, tr);
-	history_add(&t->history, &tr->call, t->position++);
-	tr->state = tr->native.canon->irregular == IRR_EXIT ? TRACEE_EXITING : TRACEE_CALL;
-	tr->emitted = false;
-	if (!leader_enter(t->leader, &tr->slot, &tr->call)) {
-		/* The session ends: the call must not take effect. The thread stays where it is. */
-		isa_syscall_rewind(tr->tid, regs, (int)tr->native.nr);
-		return;
-	}
 	t->counts.compared++;
 	if (tr->n_pending)
 		tracee_send_pending(tr);
 	if (tr->state == TRACEE_EXITING) {
 		/* It has no result. Announced here, because death may overtake the link thread. */
 		leader_announce(t->leader, &tr->slot);
+		performer_free(&tr->process->performer);
 		tracee_continue(tr, 0);
 	} else if (!perform(t, tr, regs)) {
 		tracee_continue_to_exit(tr, 0);
 	}
+}
+
+static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
+{
+	register_cookie(t, tr);
+	history_add(&t->history, &tr->call, t->position++);
+	tr->state = tr->native.canon->irregular == IRR_EXIT ? TRACEE_EXITING : TRACEE_CALL;
+	tr->emitted = false;
+	/* When the session ends or is held, the call must not take effect: the thread stays where it
+	 * is. SIGKILL at this stop skips the call. */
+	tr->parked = !leader_enter(t->leader, &tr->slot, &tr->call);
+	if (!tr->parked)
+		execute(t, tr, regs);
+}
+
+void tracee_unpark(struct tracer *t, struct tracee *tr)
+{
+	struct isa_regs regs;
+
+	tr->parked = false;
+	if (isa_regs_get(tr->tid, &regs) < 0)
+		return; /* killed meanwhile */
+	tr->parked = !leader_enter(t->leader, &tr->slot, &tr->call);
+	if (!tr->parked)
+		execute(t, tr, &regs);
 }
 
 static bool captured(struct tracer *t, struct tracee *tr, int r)
@@ -137,6 +193,16 @@ static bool captured(struct tracer *t, struct tracee *tr, int r)
 	return r == 0;
 }
 
+/* The interrupted call is executed anew from its entry, with the same arguments, or goes on as
+ * restart_syscall(2). Results that a program sees are of a call that is over. */
+static bool goes_on(const struct tracee *tr, const struct isa_regs *regs)
+{
+	const struct call_row *row = call_row_of_nr(isa_native, isa_regs_nr(regs));
+
+	return result_restarts(tr->held_ret) &&
+	       (isa_regs_nr(regs) == tr->native.nr || row == &call_rows[CALL_RESTART_SYSCALL]);
+}
+
 void tracee_at_entry(struct tracer *t, struct tracee *tr)
 {
 	struct verdict_of_call v;
@@ -145,20 +211,14 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 
 	if (isa_regs_get(tr->tid, &regs) < 0)
 		return;
-	if (tr->state == TRACEE_HELD) {
-		if (isa_regs_nr(&regs) != n->nr) {
-			/* restart_syscall(2): the interrupted call goes on. */
-			tr->state = TRACEE_CALL;
-			leader_resume(t->leader, &tr->slot, &tr->call);
-			tracee_continue_to_exit(tr, 0);
-			return;
-		}
-		/* Executed anew from its entry, with the same arguments. */
+	if (tr->state == TRACEE_HELD && goes_on(tr, &regs)) {
 		tr->state = TRACEE_CALL;
 		leader_resume(t->leader, &tr->slot, &tr->call);
 		tracee_continue_to_exit(tr, 0);
 		return;
 	}
+	if (tr->state == TRACEE_HELD)
+		tracee_emit_held(t, tr); /* its signal was ignored, or another thread took it */
 	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
 	tr->redelivered = 0;
 	tr->at_boundary = false;
@@ -205,10 +265,18 @@ void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret)
 		return;
 	add_mapping(t, tr, ret);
 	call_virtual_effects(&tr->call, tr->process->vdt);
+	/* Another thread may have used the descriptor until the very end. */
+	forget_descriptors(tr);
 	history_complete(&t->history, &tr->call);
 	leader_exit(t->leader, &tr->slot, &tr->call);
 	tr->emitted = true;
 	t->counts.replayed++;
+}
+
+void tracee_emit_held(struct tracer *t, struct tracee *tr)
+{
+	tr->state = TRACEE_RUNNING;
+	tracee_emit(t, tr, result_restarts(tr->held_ret) ? -EINTR : tr->held_ret);
 }
 
 void tracee_at_exit(struct tracer *t, struct tracee *tr)
@@ -223,7 +291,7 @@ void tracee_at_exit(struct tracer *t, struct tracee *tr)
 		call_local_effects(&tr->native, &tr->call, ret, tr->process->vdt);
 	} else if (tr->state == TRACEE_CALL && !tr->emitted) {
 		leader_pause(t->leader, &tr->slot);
-		if (was_interrupted(ret)) {
+		if (handler_may_follow(tr, ret)) {
 			tr->held_ret = ret;
 			tr->state = TRACEE_HELD;
 			tracee_continue(tr, 0);
@@ -277,12 +345,35 @@ void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child)
 	tracee_continue_to_exit(tr, 0);
 }
 
+/*
+ * A thread that is not the first one has become the process, with the first one's id (execve(2)); the
+ * others are dead and reported. For the streams: the call returned in the thread that made it, which
+ * makes no further one, and the first thread has ended.
+ */
+static void take_over(struct tracer *t, struct tracee *first, struct tracee *by)
+{
+	if (by->state == TRACEE_CALL && !by->emitted) {
+		leader_pause(t->leader, &by->slot);
+		tracee_emit(t, by, 0);
+	}
+	leader_abandon(t->leader, &first->slot);
+	leader_death(t->leader, (uint32_t)first->tid, 0);
+	tracee_remove(&t->tracees, by);
+	first->state = TRACEE_CALL;
+	first->emitted = true;
+	first->n_pending = 0;
+	first->redelivered = 0;
+	first->at_boundary = false;
+}
+
 void tracee_at_exec(struct tracer *t, struct tracee *tr)
 {
+	unsigned long former = 0;
 	uint64_t base = 0;
 	int r = auxv_edit(tr->tid, NULL, &base);
+	struct tracee *by;
 
-	if (r < 0)
+	if (r < 0 && r != -ESRCH)
 		fail(t, r, "edit the auxiliary vector");
 	loader_find(tr->tid, base, &tr->process->loader);
 	vdt_exec(tr->process->vdt);
@@ -290,6 +381,9 @@ void tracee_at_exec(struct tracer *t, struct tracee *tr)
 	for (int i = 1; i < NSIG; i++)
 		if (!tr->process->handlers[i].ignored)
 			tr->process->handlers[i] = (struct handler){ 0 };
+	if (ptrace(PTRACE_GETEVENTMSG, tr->tid, 0, &former) == 0 && (pid_t)former != tr->tid &&
+	    (by = tracee_find(&t->tracees, (pid_t)former)))
+		take_over(t, tr, by);
 	if (tr->state == TRACEE_CALL && !tr->emitted) {
 		leader_pause(t->leader, &tr->slot);
 		tracee_emit(t, tr, 0);

@@ -91,7 +91,7 @@ static bool call_restarts(const struct tracee *tr, const struct handler *h)
 	return tr->held_ret == -ERESTARTNOINTR;
 }
 
-/* The thread is on its way out of an interrupted call. */
+/* The thread is on its way out of a call that was interrupted, or has sent the signal. */
 static void deliver_in_call(struct tracer *t, struct tracee *tr, int signal, const siginfo_t *info)
 {
 	const struct handler *h = &tr->process->handlers[signal];
@@ -99,12 +99,51 @@ static void deliver_in_call(struct tracer *t, struct tracee *tr, int signal, con
 	if (call_restarts(tr, h)) {
 		leader_cancel(t->leader, &tr->slot);
 		emit_signal(t, tr, SIGNAL_BEFORE, signal, info);
+		tr->state = TRACEE_RUNNING;
 	} else {
 		emit_signal(t, tr, SIGNAL_AT_EXIT, signal, info);
-		tracee_emit(t, tr, -EINTR);
+		tracee_emit_held(t, tr);
 	}
-	tr->state = TRACEE_RUNNING;
 	tracee_continue(tr, signal);
+}
+
+/* The kernel ends the process: no handler, and no call of it returns any more. */
+static void deliver_fatal(struct tracer *t, struct tracee *tr, int signal, const siginfo_t *info)
+{
+	if (tr->state == TRACEE_HELD && !result_restarts(tr->held_ret) && tr->held_ret != -EINTR)
+		tracee_emit_held(t, tr);
+	else
+		leader_cancel(t->leader, &tr->slot);
+	emit_signal(t, tr, SIGNAL_FATAL, signal, info);
+	tracee_continue(tr, signal);
+}
+
+static bool any_handled(const struct tracee *tr, bool shared, uint64_t blocked)
+{
+	struct __ptrace_peeksiginfo_args args = {
+		.flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0,
+		.nr = PENDING_SIGNALS_MAX,
+	};
+	siginfo_t info[PENDING_SIGNALS_MAX];
+	long n = ptrace(PTRACE_PEEKSIGINFO, tr->tid, &args, info);
+
+	for (long i = 0; i < n; i++) {
+		int signal = info[i].si_signo;
+
+		if (signal > 0 && signal < NSIG && !(blocked >> (signal - 1) & 1) &&
+		    !tr->process->handlers[signal].ignored)
+			return true;
+	}
+	return false;
+}
+
+bool tracee_has_signal(const struct tracee *tr)
+{
+	uint64_t blocked = 0;
+
+	if (ptrace(PTRACE_GETSIGMASK, tr->tid, sizeof(blocked), &blocked) < 0)
+		return false;
+	return any_handled(tr, false, blocked) || any_handled(tr, true, blocked);
 }
 
 static void put_aside(struct tracee *tr, const siginfo_t *info)
@@ -118,10 +157,8 @@ static void put_aside(struct tracee *tr, const siginfo_t *info)
 /* No handler runs: followers need not know. An interrupted call returns or goes on by itself. */
 static void deliver_harmless(struct tracer *t, struct tracee *tr, int signal)
 {
-	if (tr->state == TRACEE_HELD && tr->held_ret == -EINTR) {
-		tracee_emit(t, tr, -EINTR);
-		tr->state = TRACEE_RUNNING;
-	}
+	if (tr->state == TRACEE_HELD && !result_restarts(tr->held_ret))
+		tracee_emit_held(t, tr);
 	tracee_continue(tr, signal);
 }
 
@@ -143,9 +180,7 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 	} else if (h->ignored || (!h->installed && default_is_harmless(signal))) {
 		deliver_harmless(t, tr, signal);
 	} else if (!h->installed) {
-		leader_cancel(t->leader, &tr->slot);
-		emit_signal(t, tr, SIGNAL_FATAL, signal, &info);
-		tracee_continue(tr, signal);
+		deliver_fatal(t, tr, signal, &info);
 	} else if (tr->state == TRACEE_HELD) {
 		deliver_in_call(t, tr, signal, &info);
 	} else if (tr->at_boundary) {

@@ -28,6 +28,7 @@ struct process {
 	struct loader loader;
 	struct performer performer;
 	bool shares_files;	/* with another process (CLONE_FILES): nothing is performed for it */
+	bool other_identity;	/* it has changed its ids or capabilities */
 	struct handler handlers[NSIG];
 };
 
@@ -36,7 +37,8 @@ enum tracee_state {
 	TRACEE_RUNNING,	   /* in user code, or in a call that is nobody's business */
 	TRACEE_LOCAL_CALL, /* in a local call whose result matters */
 	TRACEE_CALL,	   /* in a compared call */
-	TRACEE_HELD,	   /* its compared call was interrupted; the next stop says by what */
+	TRACEE_HELD,	   /* its compared call was interrupted, or has sent it a signal: the next
+			    * stop says which; the call's event waits for it */
 	TRACEE_EXITING,	   /* in exit or exit_group */
 };
 
@@ -47,12 +49,13 @@ struct tracee {
 	struct process *process;
 	enum tracee_state state;
 	bool stopped;			/* in a ptrace stop that was reported to us */
+	bool parked;			/* at the entry of a call that must not be executed now */
 	struct native_call native;
 	struct call_record call;
 	struct call_ctx cx;
 	struct mem_process mem;
 	struct leader_slot slot;
-	int64_t held_ret;		/* HELD: native result, -EINTR or a restart code */
+	int64_t held_ret;		/* HELD: native result */
 	bool emitted;			/* the call in flight is already in the stream (clone, exec) */
 	/* Signals that came while the thread was in user code: they wait for a call boundary. */
 	siginfo_t pending[PENDING_SIGNALS_MAX];
