@@ -24,7 +24,7 @@
 
 #define SILENCE_MS 1500	/* a server that says nothing for so long has changed its behaviour */
 #define PAUSE_MS 60	/* arm64 meets its overwritten return address a call later than x86-64 */
-#define DEATH_MS 300
+#define DEATH_MS 150
 
 static void sleep_ms(long ms)
 {
