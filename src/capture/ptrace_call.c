@@ -188,7 +188,11 @@ static bool captured(struct tracer *t, struct tracee *tr, int r)
 {
 	if (r == -ESRCH)
 		return false; /* killed meanwhile; its death comes next */
-	if (r < 0)
+	if (r == -E2BIG && t->err == 0)
+		t->err = log_errno(E2BIG, "the program's %s moves more than %u MiB in one call, which "
+					  "Chiral does not support", tr->native.canon->name,
+				   PAYLOAD_MAX >> 20);
+	else if (r < 0)
 		fail(t, r, "read a call");
 	return r == 0;
 }

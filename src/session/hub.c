@@ -43,7 +43,7 @@ static void on_user_signal(struct hub *h, uint32_t signal)
 	bool wants_end = signal == SIGINT || signal == SIGTERM || signal == SIGQUIT;
 
 	if (wants_end && (h->state == HUB_FROZEN || h->state == HUB_REPORTING || !h->leader.link ||
-			  ++h->interrupts > 2)) {
+			  h->leader.exited || ++h->interrupts > 2)) {
 		hub_end(h, h->divergent ? EXIT_DIVERGENCE : 128 + (int)signal);
 		return;
 	}

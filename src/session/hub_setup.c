@@ -216,7 +216,7 @@ int hub_setup(struct hub *h)
 		r = start_peer(h, &h->followers[i], s);
 	if (r == 0 && h->config->record)
 		r = setup_record(h);
-	for (unsigned i = 0; i < h->n_followers && r == 0; i++)
+	for (unsigned i = 0; i < h->n_followers && r >= 0; i++)
 		r = peer_send(&h->followers[i], FRAME_GO, NULL, 0);
 	if (r >= 0 && h->config->leader)
 		r = peer_send(&h->leader, FRAME_GO, NULL, 0);
