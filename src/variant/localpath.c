@@ -13,7 +13,7 @@ static const char *const loader_files[] = {
 	"/etc/ld.so.nohwcap",
 };
 
-/* Roots below which shared objects are local. */
+/* Roots below which the loader probes for variants of its libraries. */
 static const char *const library_roots[] = {
 	"/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/", "/usr/local/lib/",
 };
@@ -85,9 +85,11 @@ bool localpath_match(const char *path, char *const *extra, bool by_loader)
 	for (size_t i = 0; i < ARRAY_SIZE(loader_files); i++)
 		if (!strcmp(path, loader_files[i]))
 			return true;
+	if (is_shared_object(path))
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(library_roots); i++)
 		if (!strncmp(path, library_roots[i], strlen(library_roots[i])))
-			return is_shared_object(path) || !strncmp(path, "/lib64/ld-", 10) ||
-			       !strncmp(path, "/lib/ld-", 8) || strstr(path, "/glibc-hwcaps");
+			return !strncmp(path, "/lib64/ld-", 10) || !strncmp(path, "/lib/ld-", 8) ||
+			       strstr(path, "/glibc-hwcaps");
 	return false;
 }

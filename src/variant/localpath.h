@@ -12,7 +12,7 @@
 /*
  * True when path is local. By the dynamic loader (by_loader: the call comes from its code): loader files
  * (/etc/ld.so.cache, ...), anything below a Debian multiarch directory of either ISA, shared objects
- * below the library directories. By anybody: libc's character set modules (gconv), and what extra
+ * wherever they are. By anybody: libc's character set modules (gconv), and what extra
  * (a NULL-terminated vector, may be NULL) names: a file, or a directory with everything below it.
  * path is a program's own: relative ones are never local, and neither is one with a ".." component
  * (it could lead out of the library directories).
