@@ -58,6 +58,12 @@ uint64_t isa_regs_arg(const struct isa_regs *regs, int i);
 void isa_regs_set_arg(struct isa_regs *regs, int i, uint64_t value);
 
 /*
+ * At a signal or interrupt stop behind a call that is to begin anew: it begins as another one. Its
+ * arguments are set with isa_regs_set_arg(), all of it is written with isa_regs_set().
+ */
+void isa_regs_set_restart_nr(struct isa_regs *regs, long nr);
+
+/*
  * At a seccomp or syscall-entry stop: replaces the call number; -1 skips the call, and the result
  * is then the one set with isa_regs_set_ret(). regs are the tracee's, already read; written back
  * with isa_regs_set() by this function together with the number. 0 or -errno.

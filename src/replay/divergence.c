@@ -91,7 +91,7 @@ static bool overdue(const struct fthread *f, int64_t now)
 	struct reader next;
 	int64_t grace = f->stop == STOP_SIGNAL ? FAULT_GRACE_MS : DEATH_GRACE_MS;
 
-	if (!f->canonical || (!f->dead && f->stop != STOP_SIGNAL))
+	if (!f->canonical || f->process->ending || (!f->dead && f->stop != STOP_SIGNAL))
 		return false;
 	return f->tid == f->process->pid && !stream_peek(f->stream, &next) &&
 	       now - f->waiting_since > grace;

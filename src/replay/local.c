@@ -10,8 +10,39 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/*
+ * With several threads it is a matter of chance which number is free when: one of the leader's may be
+ * given to a virtual descriptor while it is a local one's here. These are out of its way then.
+ */
+#define LOCAL_FIRST 16384
+
+static int lowest_free_from(pid_t pid, int first)
+{
+	char path[64];
+
+	for (int fd = first; fd < VDT_FD_MAX; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			return fd;
+	}
+	return -EMFILE;
+}
+
+static int free_number(const struct fprocess *p)
+{
+	struct rlimit l;
+	int first = LOCAL_FIRST;
+
+	if (p->refs == 1 || prlimit(p->pid, RLIMIT_NOFILE, NULL, &l) < 0)
+		return -1;
+	if (l.rlim_cur < 2 * LOCAL_FIRST)
+		first = (int)l.rlim_cur / 2;
+	return lowest_free_from(p->pid, first);
+}
 
 /* Opened by the monitor: the path was read once, so that no other thread can change it, and the
  * sandbox opens nothing for writing. */
@@ -28,26 +59,17 @@ static void local_open(struct replay *rp, struct fthread *f, const char *path)
 		answer_value(rp, f, -EACCES);
 		return;
 	}
-	fd = open(path, (flags & allowed) | O_CLOEXEC | O_NOCTTY);
+	/* The monitor must not wait for the other end of a FIFO. */
+	fd = open(path, (flags & allowed) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
 		answer_value(rp, f, -errno);
 		return;
 	}
-	r = answer_fd(rp, f, fd, -1, flags & O_CLOEXEC);
+	if (!(flags & (O_NONBLOCK | O_PATH)))
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	r = answer_fd(rp, f, fd, free_number(f->process), flags & O_CLOEXEC);
 	if (r >= 0)
 		vdt_set_local(f->process->vdt, r, flags & O_CLOEXEC);
-}
-
-static int lowest_free_from(pid_t pid, int first)
-{
-	char path[64];
-
-	for (int fd = first; fd < VDT_FD_MAX; fd++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
-		if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-			return fd;
-	}
-	return -EMFILE;
 }
 
 /* dup of a local descriptor: the monitor makes it, to learn its number. */
@@ -59,7 +81,7 @@ static void local_dup(struct replay *rp, struct fthread *f)
 		       (row->cloexec_arg && (f->call.arg[row->cloexec_arg - 1] & O_CLOEXEC));
 	cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, f->process->pid, 0);
 	cleanup_close int fd = -1;
-	int number = -1, r;
+	int number = free_number(f->process), r;
 
 	if (pidfd >= 0)
 		fd = (int)syscall(SYS_pidfd_getfd, pidfd, (int)f->call.arg[0], 0);

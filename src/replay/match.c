@@ -23,10 +23,14 @@ static void send_ack(struct replay *rp)
 }
 
 /* The leader waits for a matched entry in lockstep, and for room in its window otherwise. */
-static void taken(struct replay *rp, struct fthread *f, bool waited_for)
+void replay_taken(struct replay *rp, struct fthread *f, bool waited_for)
 {
 	stream_pop(&rp->streams, f->stream);
-	if ((waited_for && rp->start->level == LEVEL_LOCKSTEP) ||
+	if (stream_next(f->stream) >= NEXT_FATAL)
+		rp->settling = true;
+	/* In lockstep the leader waits until everything is taken that it has said before the call. */
+	if ((rp->start->level == LEVEL_LOCKSTEP &&
+	     (waited_for || rp->streams.queued_bytes == 0)) ||
 	    rp->streams.taken_events - rp->acked_events >= rp->start->window_events / 8 ||
 	    rp->streams.taken_bytes - rp->acked_bytes >= rp->start->window_bytes / 8)
 		send_ack(rp);
@@ -60,7 +64,12 @@ static void match_fault(struct replay *rp, struct fthread *f, const struct event
 	if (e->kind == EVENT_SIGNAL && e->signal == f->fault) {
 		int signal = f->fault;
 
-		taken(rp, f, false);
+		if (!replay_is_caught(f, signal)) {
+			if (!replay_may_end(rp, f))
+				return;
+			f->process->ending = true;
+		}
+		replay_taken(rp, f, false);
 		f->fault = 0;
 		f->stop = STOP_NONE;
 		ptrace(PTRACE_CONT, f->tid, 0, (void *)(long)signal);
@@ -81,11 +90,15 @@ static void match_signal(struct replay *rp, struct fthread *f, const struct even
 	case SIGNAL_AT_EXIT:
 		f->at_exit = e->signal;
 		memcpy(&f->at_exit_info, e->siginfo, sizeof(f->at_exit_info));
-		taken(rp, f, false);
+		replay_taken(rp, f, false);
 		break;
-	case SIGNAL_BEFORE:
 	case SIGNAL_FATAL:
-		taken(rp, f, false);
+		if (!replay_may_end(rp, f))
+			return;
+		f->process->ending = true;
+		/* fall through */
+	case SIGNAL_BEFORE:
+		replay_taken(rp, f, false);
 		/* A call that was announced comes again after the handler. */
 		f->phase = PHASE_NONE;
 		replay_send_signal(rp, f, e->signal, e->siginfo);
@@ -129,35 +142,19 @@ static void match_call(struct replay *rp, struct fthread *f, const struct event 
 		protocol_error(rp, "an exit without its entry");
 		return;
 	}
-	taken(rp, f, !(e->parts & CALL_PART_EXIT) || is_exit);
+	replay_taken(rp, f, !(e->parts & CALL_PART_EXIT) || is_exit);
 	if (is_exit) {
 		f->phase = PHASE_EXITING;
-		answer_continue(rp, f);
+		if (f->leader.id == CALL_EXIT_GROUP)
+			replay_end(rp, f);
+		else
+			answer_continue(rp, f);
 	} else if (e->parts & CALL_PART_EXIT) {
 		replay_outcome(rp, f);
 	}
 }
 
-static bool process_exits(const struct replay *rp, const struct fprocess *p)
-{
-	for (const struct fthread *f = rp->threads.by_tid; f; f = f->hh.next)
-		if (f->process == p && f->phase == PHASE_EXITING)
-			return true;
-	return false;
-}
-
-/* The leader's thread is gone although this one goes on. */
-static void match_death(struct replay *rp, struct fthread *f, const struct event *e)
-{
-	if (WIFSIGNALED(e->wait_status) && WTERMSIG(e->wait_status) == SIGKILL) {
-		/* Killed from outside; every variant goes the same way. The event stays for its end. */
-		kill(f->process->pid, SIGKILL);
-		return;
-	}
-	/* Ended by another thread's exit_group(2), which this process comes to as well. */
-}
-
-static void describe_death(int status, char *text, size_t size)
+void replay_describe_death(int status, char *text, size_t size)
 {
 	if (WIFSIGNALED(status))
 		snprintf(text, size, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)) ?: "?");
@@ -171,32 +168,42 @@ static void match_end(struct replay *rp, struct fthread *f, const struct event *
 	char own[64], leader[256] = "goes on";
 	bool killed = WIFSIGNALED(f->wait_status);
 
-	describe_death(f->wait_status, own, sizeof(own));
+	replay_describe_death(f->wait_status, own, sizeof(own));
 	if (e->kind == EVENT_SIGNAL && killed && e->signal == WTERMSIG(f->wait_status)) {
-		taken(rp, f, false);
+		replay_taken(rp, f, false);
 		return;
 	}
 	if (e->kind == EVENT_DEATH) {
 		/* Core dumps are a matter of each node's limits. */
 		if ((e->wait_status & ~0x80u) == ((unsigned)f->wait_status & ~0x80u) ||
 		    f->tid != f->process->pid) {
-			taken(rp, f, false);
+			struct stream *st = f->stream;
+
+			replay_taken(rp, f, false);
 			fthread_remove(&rp->threads, f);
+			streams_drop(&rp->streams, st);
 			return;
 		}
-		describe_death((int)e->wait_status, leader, sizeof(leader));
+		replay_describe_death((int)e->wait_status, leader, sizeof(leader));
 		replay_diverge(rp, f, killed ? REPORT_CRASH_ONE_VARIANT : REPORT_DIVERGENCE_EXIT,
 			       leader, own);
 		return;
 	}
-	/* Threads that another one's exit_group(2) ended have no say in where. */
-	if (f->tid != f->process->pid || process_exits(rp, f->process)) {
-		taken(rp, f, false);
+	/* Killed from outside, as its process was, which is compared where its first thread is. */
+	if (f->tid != f->process->pid && killed) {
+		replay_taken(rp, f, false);
 		return;
 	}
 	if (e->kind == EVENT_CALL && (e->parts & CALL_PART_ENTRY))
 		describe_leader_call(f, leader, sizeof(leader));
 	replay_diverge(rp, f, REPORT_CRASH_ONE_VARIANT, leader, own);
+}
+
+/* Matched already; it waits for something of the follower's own. */
+static bool waits(const struct fthread *f)
+{
+	return f->phase == PHASE_REAP ||
+	       ((f->phase == PHASE_EXITING || f->phase == PHASE_EXEC) && f->stop != STOP_NONE);
 }
 
 void replay_advance(struct replay *rp, struct fthread *f)
@@ -208,7 +215,7 @@ void replay_advance(struct replay *rp, struct fthread *f)
 		uint64_t before = rp->streams.taken_events;
 		struct reader r;
 
-		if (f->phase == PHASE_REAP || !stream_peek(f->stream, &r))
+		if ((!dead && waits(f)) || !stream_peek(f->stream, &r))
 			return;
 		if (event_decode(&r, &e) < 0 || !reader_done(&r)) {
 			protocol_error(rp, "an event does not decode");
@@ -223,7 +230,7 @@ void replay_advance(struct replay *rp, struct fthread *f)
 		else if (e.kind == EVENT_CALL)
 			match_call(rp, f, &e);
 		else
-			match_death(rp, f, &e);
+			rp->settling = true; /* the leader's thread is gone: replay_settle() */
 		/* After its DEATH event a thread is forgotten. */
 		if (rp->streams.taken_events == before || (dead && e.kind == EVENT_DEATH))
 			return;

@@ -16,6 +16,11 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+/* Before GO the hub is busy with its other nodes, one after the other. */
+#define START_TIMEOUT_MS 300000
+/* The window is what a leader keeps to at its calls' entries; their outcomes come on top. */
+#define QUEUED_BEYOND_WINDOW ((size_t)4 * EVENT_MAX)
+
 /* An inert object: reading gives nothing, writing and growing are sealed off. */
 static int make_placeholder(void)
 {
@@ -39,6 +44,11 @@ static void at_notification(struct replay *rp)
 		return; /* held for good: the session is over */
 	f->stop = STOP_NOTIFY;
 	f->notify_id = req.id;
+	/* The filter sees a call again whose arguments were changed at its TRACE stop. */
+	if (f->phase == PHASE_SUSPEND || f->phase == PHASE_MAP) {
+		answer_continue(rp, f);
+		return;
+	}
 	f->native.isa = isa_native;
 	f->native.nr = req.data.nr;
 	f->native.pc = req.data.instruction_pointer;
@@ -59,6 +69,14 @@ static void at_children(struct replay *rp, int signal_fd)
 		replay_at_stop(rp, tid, status);
 }
 
+/* Threads in a stop stay there; the others stop before their next instruction. */
+static void stop_all(struct replay *rp)
+{
+	for (struct fthread *f = rp->threads.by_tid; f; f = f->hh.next)
+		if (!f->dead)
+			ptrace(PTRACE_INTERRUPT, f->tid, 0, 0);
+}
+
 static void on_frame(struct replay *rp, const struct frame *fr)
 {
 	rp->heard_at = time_now_ms();
@@ -66,10 +84,12 @@ static void on_frame(struct replay *rp, const struct frame *fr)
 	case FRAME_EVENTS:
 		if (rp->diverged)
 			break;
-		if (streams_add(&rp->streams, fr->body, fr->len) < 0)
-			rp->err = log_errno(EPROTO, "the leader's events are malformed");
-		else
-			replay_advance_all(rp);
+		if (streams_add(&rp->streams, fr->body, fr->len) < 0) {
+			rp->err = log_errno(EPROTO, "the leader's events are malformed or too many");
+			break;
+		}
+		replay_advance_all(rp);
+		rp->settling = true;
 		break;
 	case FRAME_GO:
 		if (!rp->started)
@@ -78,6 +98,7 @@ static void on_frame(struct replay *rp, const struct frame *fr)
 		break;
 	case FRAME_FREEZE:
 		rp->diverged = true;
+		stop_all(rp);
 		break;
 	case FRAME_KILL:
 		rp->killed = true;
@@ -111,9 +132,13 @@ static void on_timers(struct replay *rp)
 	}
 	if (!rp->diverged)
 		replay_check_deadlines(rp);
-	if (rp->err == 0 && now - rp->heard_at > PEER_TIMEOUT_MS) {
+	/* Whoever was stopped (SIGSTOP, a suspended machine) has heard nothing meanwhile. */
+	if (now - rp->looked_at > 2 * HEARTBEAT_INTERVAL_MS)
+		rp->heard_at = now;
+	rp->looked_at = now;
+	if (rp->err == 0 && now - rp->heard_at > (rp->started ? PEER_TIMEOUT_MS : START_TIMEOUT_MS)) {
 		log_error("the hub has been silent for %d s; ending the follower",
-			  PEER_TIMEOUT_MS / 1000);
+			  (int)(now - rp->heard_at) / 1000);
 		rp->err = -ETIMEDOUT;
 	}
 }
@@ -142,6 +167,8 @@ static void loop(struct replay *rp, int signal_fd)
 			p[POLL_NOTIFY].fd = -1;
 		if (p[POLL_LINK].revents)
 			at_link(rp);
+		if (rp->settling && !rp->diverged)
+			replay_settle(rp);
 		if (time_now_ms() >= timers_at) {
 			on_timers(rp);
 			timers_at = time_now_ms() + 100;
@@ -149,6 +176,13 @@ static void loop(struct replay *rp, int signal_fd)
 		if (rp->err == 0 && link_flush(rp->link) < 0)
 			rp->err = -EPIPE;
 	}
+}
+
+/* The leader says that threads went on which this variant never had, or which were at their end. */
+static void check_leftover(struct replay *rp)
+{
+	if (rp->err == 0 && !rp->killed && !rp->diverged && rp->streams.queued_bytes)
+		rp->err = log_errno(EPROTO, "the leader's events name threads that it never made");
 }
 
 static void kill_all(struct replay *rp)
@@ -196,6 +230,8 @@ int replay_notify(const struct start *start, struct link *link, const struct spa
 		.placeholder = make_placeholder(),
 		.root = variant->pid,
 		.threads = { .key = start->key },
+		.streams = { .queued_max = start->window_bytes + QUEUED_BEYOND_WINDOW },
+		.looked_at = time_now_ms(),
 		.heard_at = time_now_ms(),
 	};
 	struct fthread *f = fthread_add(&rp.threads, variant->pid, NULL);
@@ -208,6 +244,7 @@ int replay_notify(const struct start *start, struct link *link, const struct spa
 		f->process->loader = variant->loader;
 		f->stream = streams_get(&rp.streams, canonical);
 		loop(&rp, signal_fd);
+		check_leftover(&rp);
 	}
 	kill_all(&rp);
 	rp.counts.events = rp.streams.taken_events;

@@ -67,10 +67,8 @@ static void outcome_replayed(struct replay *rp, struct fthread *f)
 	if (!apply(rp, f, &ret))
 		return;
 	register_cookie(f);
-	if (f->at_exit) {
-		replay_send_signal(rp, f, f->at_exit, &f->at_exit_info);
-		f->at_exit = 0;
-	}
+	if (f->at_exit && replay_signal_at_exit(rp, f))
+		return;
 	if (f->leader.ret >= 0 && f->stop == STOP_NOTIFY)
 		outcome_fds(rp, f, ret);
 	else
@@ -108,10 +106,14 @@ static void outcome_mmap(struct replay *rp, struct fthread *f)
 
 static void outcome_process(struct replay *rp, struct fthread *f, enum fthread_phase phase)
 {
-	if (f->leader.ret < 0)
+	if (f->leader.ret < 0) {
 		answer_value(rp, f, f->leader.ret);
-	else
+	} else if (phase == PHASE_EXEC) {
+		f->phase = phase;
+		replay_end(rp, f);
+	} else {
 		replay_run_to_exit(f, phase);
+	}
 }
 
 /* The child that the leader's wait took off, or 0 when it took none (nothing yet, an error, WNOWAIT, a

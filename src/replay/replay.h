@@ -29,8 +29,9 @@ struct replay {
 	pid_t root;
 	struct exited counts;
 	uint64_t acked_events, acked_bytes;
-	int64_t heartbeat_at, heard_at;
+	int64_t heartbeat_at, heard_at, looked_at; /* ms */
 	bool started;		/* GO came */
+	bool settling;		/* a process waits to be ended: replay_settle() */
 	bool diverged;		/* nothing is answered any more */
 	bool killed;		/* the hub wants the end */
 	int err;		/* negative errno: our failure or a lost hub */
@@ -48,6 +49,19 @@ void replay_advance(struct replay *rp, struct fthread *f);
 void replay_advance_all(struct replay *rp);
 /* A call was captured at a notification or TRACE stop. */
 void replay_at_call(struct replay *rp, struct fthread *f);
+/* The next event of f is dealt with. */
+void replay_taken(struct replay *rp, struct fthread *f, bool waited_for);
+void replay_describe_death(int wait_status, char *text, size_t size);
+
+/* ending.c: exit_group, execve, fatal signals. True when no other thread of f's process has anything
+ * left to be compared; false: replay_settle() tries again. */
+bool replay_may_end(struct replay *rp, struct fthread *f);
+void replay_settle(struct replay *rp);
+/* f's call has ended the process or makes it another program; it is executed when that may be. */
+void replay_end(struct replay *rp, struct fthread *f);
+/* What the kernel does with the signal of a thread. */
+bool replay_is_caught(const struct fthread *f, int signal);
+bool replay_is_blocked(const struct fthread *f, int signal);
 
 /* outcome.c: the call of f equals f->leader, whose outcome is known. */
 void replay_outcome(struct replay *rp, struct fthread *f);
@@ -63,6 +77,10 @@ bool replay_try_reap(struct replay *rp, struct fthread *f);
 
 /* signal.c */
 void replay_send_signal(struct replay *rp, struct fthread *f, int signal, const void *siginfo);
+/* f->at_exit comes with the end of the call. False when that is all: the result is still to be given. */
+bool replay_signal_at_exit(struct replay *rp, struct fthread *f);
+/* PHASE_SUSPEND: at the stop before the wait begins. */
+void replay_begin_suspend(struct fthread *f);
 /* At a signal-delivery stop. */
 void replay_at_signal(struct replay *rp, struct fthread *f, int signal);
 

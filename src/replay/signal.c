@@ -4,11 +4,16 @@
  * here at the same call boundary, and faults that the leader's thread had too. Everything else that
  * the follower's own kernel sends (SIGCHLD of its own children) is dropped: the leader's counterpart
  * comes as an event.
+ *
+ * Some calls wait with a signal mask of their own (sigsuspend, ppoll): the signal that ends them is
+ * blocked before and after. Only the kernel can run a handler under such a mask, so the follower's
+ * executes the wait too: rt_sigsuspend(2) as it is, any other as one, with the signal pending.
  */
 #include "replay/replay.h"
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -36,6 +41,80 @@ void replay_send_signal(struct replay *rp, struct fthread *f, int signal, const 
 	syscall(SYS_tgkill, f->process->pid, f->tid, signal);
 }
 
+/* Where the call's own mask is in memory; 0: it has none. */
+static uint64_t own_mask(struct fthread *f)
+{
+	const uint64_t *arg = f->native.arg;
+	uint64_t pair[2];
+
+	if (f->native.row != f->native.canon)
+		return 0; /* poll, select, epoll_wait, pause: forms without a mask */
+	switch (f->leader.id) {
+	case CALL_RT_SIGSUSPEND:
+		return arg[0];
+	case CALL_PPOLL:
+		return arg[3];
+	case CALL_EPOLL_PWAIT:
+	case CALL_EPOLL_PWAIT2:
+		return arg[4];
+	case CALL_PSELECT6:
+		if (arg[5] && f->mem.mem.read(&f->mem.mem, arg[5], pair, sizeof(pair)) == sizeof(pair))
+			return pair[0];
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+bool replay_signal_at_exit(struct replay *rp, struct fthread *f)
+{
+	uint64_t mask = f->leader.ret == -EINTR && f->stop == STOP_NOTIFY ? own_mask(f) : 0;
+	int signal = f->at_exit;
+	bool blocked = mask && replay_is_blocked(f, signal);
+
+	f->at_exit = 0;
+	replay_send_signal(rp, f, signal, &f->at_exit_info);
+	if (!blocked)
+		return false;
+	f->phase = PHASE_SUSPEND;
+	if (f->leader.id == CALL_RT_SIGSUSPEND) {
+		answer_continue(rp, f);
+		return true;
+	}
+	f->suspend_mask = mask;
+	ptrace(PTRACE_INTERRUPT, f->tid, 0, 0);
+	answer_restart(rp, f);
+	return true;
+}
+
+void replay_begin_suspend(struct fthread *f)
+{
+	struct isa_regs regs;
+
+	if (isa_regs_get(f->tid, &regs) < 0)
+		return; /* killed meanwhile */
+	isa_regs_set_restart_nr(&regs, call_rows[CALL_RT_SIGSUSPEND].nr[isa_native]);
+	isa_regs_set_arg(&regs, 0, f->suspend_mask);
+	isa_regs_set_arg(&regs, 1, sizeof(uint64_t));
+	isa_regs_set(f->tid, &regs);
+	f->suspend_mask = 0;
+	ptrace(PTRACE_CONT, f->tid, 0, 0);
+}
+
+/* The handler's frame keeps the registers of the call that the program made. */
+static void end_suspend(struct fthread *f)
+{
+	struct isa_regs regs;
+
+	f->phase = PHASE_NONE;
+	if (isa_regs_get(f->tid, &regs) < 0)
+		return;
+	for (int i = 0; i < CALL_ARGS_MAX; i++)
+		isa_regs_set_arg(&regs, i, f->native.arg[i]);
+	isa_regs_set_restart_nr(&regs, f->native.nr);
+	isa_regs_set(f->tid, &regs);
+}
+
 void replay_at_signal(struct replay *rp, struct fthread *f, int signal)
 {
 	siginfo_t info;
@@ -44,6 +123,8 @@ void replay_at_signal(struct replay *rp, struct fthread *f, int signal)
 		return; /* killed meanwhile */
 	if (f->sending == signal && !is_fault(signal, &info)) {
 		f->sending = 0;
+		if (f->phase == PHASE_SUSPEND)
+			end_suspend(f);
 		ptrace(PTRACE_SETSIGINFO, f->tid, 0, &f->sending_info);
 		ptrace(PTRACE_CONT, f->tid, 0, (void *)(long)signal);
 	} else if (is_fault(signal, &info)) {

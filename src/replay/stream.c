@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay/stream.h"
 
+#include "event/event.h"
+
 #include <errno.h>
 
 #define PREFIX sizeof(uint32_t)
 #define TID_OFFSET 1u /* after u8 kind; see event.h */
-#define KEEP (64u << 10)
+#define WHEN_OFFSET 5u /* of a signal; after kind and tid */
+#define KEEP (4u << 10)
 
 struct stream *streams_get(struct streams *s, uint32_t tid)
 {
@@ -14,7 +17,7 @@ struct stream *streams_get(struct streams *s, uint32_t tid)
 	HASH_FIND(hh, s->by_tid, &tid, sizeof(tid), st);
 	if (st)
 		return st;
-	st = calloc(1, sizeof(*st));
+	st = HASH_COUNT(s->by_tid) < STREAMS_MAX ? calloc(1, sizeof(*st)) : NULL;
 	if (!st)
 		return NULL;
 	st->tid = tid;
@@ -42,10 +45,12 @@ static int add_event(struct streams *s, const uint8_t *event, size_t len)
 	struct stream *st;
 	uint32_t tid;
 
+	if (s->queued_max && s->queued_bytes + len > s->queued_max)
+		return -ENOBUFS;
 	memcpy(&tid, event + TID_OFFSET, sizeof(tid));
 	st = streams_get(s, tid);
 	if (!st)
-		return -ENOMEM;
+		return -ENOBUFS;
 	compact(st);
 	put_blob(&st->bytes, event, len);
 	if (st->bytes.failed)
@@ -81,6 +86,28 @@ bool stream_peek(const struct stream *st, struct reader *ret)
 	memcpy(&n, st->bytes.data + st->head, PREFIX);
 	*ret = reader_of(st->bytes.data + st->head + PREFIX, n);
 	return true;
+}
+
+enum stream_next stream_next(const struct stream *st)
+{
+	struct reader r;
+
+	if (!stream_peek(st, &r) || r.left == 0)
+		return NEXT_NOTHING;
+	if (r.p[0] == EVENT_DEATH)
+		return NEXT_DEATH;
+	return r.p[0] == EVENT_SIGNAL && r.left > WHEN_OFFSET && r.p[WHEN_OFFSET] == SIGNAL_FATAL
+		       ? NEXT_FATAL
+		       : NEXT_EVENT;
+}
+
+void streams_drop(struct streams *s, struct stream *st)
+{
+	if (st->head != st->bytes.len)
+		return;
+	HASH_DELETE(hh, s->by_tid, st);
+	writer_free(&st->bytes);
+	free(st);
 }
 
 void stream_pop(struct streams *s, struct stream *st)

@@ -20,13 +20,26 @@ struct stream {
 	UT_hash_handle hh;
 };
 
+/* No leader has more threads whose events wait. */
+#define STREAMS_MAX 65536u
+
+/* What comes next in a stream. */
+enum stream_next {
+	NEXT_NOTHING,
+	NEXT_EVENT,
+	NEXT_FATAL,	/* a signal that ends the process */
+	NEXT_DEATH,	/* the thread makes no further call */
+};
+
 struct streams {
 	struct stream *by_tid;
+	size_t queued_max;	/* bytes; more is a leader that does not keep its window; 0: any */
 	uint64_t taken_events, taken_bytes; /* consumed since the start, as ACK says it */
 	size_t queued_bytes;
 };
 
-/* Adds the events of an EVENTS body. -EPROTO when its lengths do not fit, -ENOMEM. */
+/* Adds the events of an EVENTS body. -EPROTO when its lengths do not fit, -ENOBUFS over queued_max or
+ * STREAMS_MAX, -ENOMEM. */
 int streams_add(struct streams *s, const uint8_t *body, size_t len);
 
 /* The stream of a thread; made when it does not exist. NULL when out of memory. */
@@ -35,6 +48,9 @@ struct stream *streams_get(struct streams *s, uint32_t tid);
 /* The next event without its length prefix: false when there is none. Borrowed until the next
  * streams_add() or stream_pop(). */
 bool stream_peek(const struct stream *st, struct reader *ret);
+enum stream_next stream_next(const struct stream *st);
+/* Forgets a stream that has nothing left; else it stays for the next thread of that id. */
+void streams_drop(struct streams *s, struct stream *st);
 void stream_pop(struct streams *s, struct stream *st);
 
 void streams_free(struct streams *s);

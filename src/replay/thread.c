@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay/thread.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static int64_t cookie_to_object(void *owner, int epfd, uint64_t cookie)
@@ -108,27 +109,31 @@ void fthread_remove(struct fthreads *t, struct fthread *f)
 
 void fthreads_note_dead(struct fthreads *t, uint32_t canonical, pid_t pid)
 {
-	struct fdead *d = malloc(sizeof(*d));
+	struct fdead *d;
 
+	/* Nobody waits for a child whose parent ignores SIGCHLD. */
+	if (kill(pid, 0) < 0 && errno == ESRCH)
+		return;
+	fthreads_take_dead(t, canonical); /* an earlier process of that id, which nobody waited for */
+	d = malloc(sizeof(*d));
 	if (!d)
 		return;
-	*d = (struct fdead){ canonical, pid, t->dead };
-	t->dead = d;
+	*d = (struct fdead){ canonical, pid };
+	HASH_ADD(hh, t->dead, canonical, sizeof(d->canonical), d);
 }
 
 pid_t fthreads_take_dead(struct fthreads *t, uint32_t canonical)
 {
-	for (struct fdead **at = &t->dead; *at; at = &(*at)->next) {
-		struct fdead *d = *at;
-		pid_t pid = d->pid;
+	struct fdead *d;
+	pid_t pid;
 
-		if (d->canonical != canonical)
-			continue;
-		*at = d->next;
-		free(d);
-		return pid;
-	}
-	return 0;
+	HASH_FIND(hh, t->dead, &canonical, sizeof(canonical), d);
+	if (!d)
+		return 0;
+	pid = d->pid;
+	HASH_DELETE(hh, t->dead, d);
+	free(d);
+	return pid;
 }
 
 void fthreads_free(struct fthreads *t)

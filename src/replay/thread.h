@@ -20,6 +20,7 @@ struct fprocess {
 	uint32_t canonical; /* the leader's process id */
 	struct vdt *vdt;
 	struct loader loader;
+	bool ending;	/* what ends it has happened: only the deaths of its threads are awaited */
 };
 
 /* How the monitor came to hold the thread. */
@@ -35,10 +36,12 @@ enum fthread_phase {
 	PHASE_NONE,
 	PHASE_ENTRY_MATCHED,	/* the leader's entry was equal, its outcome is still to come */
 	PHASE_CLONE,		/* executes fork, clone: its child gets the leader's pid */
+	PHASE_CLONED,		/* the child is there, the call has not returned (vfork) */
 	PHASE_EXEC,		/* executes execve */
 	PHASE_REAP,		/* wants the status of a child that is not dead yet */
 	PHASE_REAPING,		/* executes wait4 for it */
 	PHASE_MAP,		/* executes mmap of memory that gets a virtual file's bytes */
+	PHASE_SUSPEND,		/* waits for a signal of ours with the mask of its call */
 	PHASE_EXITING,
 };
 
@@ -67,6 +70,7 @@ struct fthread {
 	/* Signal to be sent with the outcome of the call (EINTR). */
 	int at_exit;
 	siginfo_t at_exit_info;
+	uint64_t suspend_mask; /* PHASE_SUSPEND: address of the mask, until the wait has begun */
 	int64_t waiting_since;	/* ms; when it began to wait for the leader's next event */
 	struct history history;
 	uint64_t position;	/* compared calls */
@@ -79,7 +83,7 @@ struct fthread {
 struct fdead {
 	uint32_t canonical;
 	pid_t pid;
-	struct fdead *next;
+	UT_hash_handle hh;
 };
 
 struct fthreads {
@@ -95,7 +99,7 @@ struct fthread *fthread_add(struct fthreads *t, pid_t tid, struct fprocess *proc
 void fthread_set_process(struct fthread *f, struct fprocess *process);
 void fthread_remove(struct fthreads *t, struct fthread *f);
 struct fprocess *fprocess_fork(const struct fprocess *from, pid_t pid);
-/* Notes a process's end; fthreads_take_dead(): its pid, once, or 0. */
+/* Notes the end of a process that its parent can wait for; fthreads_take_dead(): its pid, once, or 0. */
 void fthreads_note_dead(struct fthreads *t, uint32_t canonical, pid_t pid);
 pid_t fthreads_take_dead(struct fthreads *t, uint32_t canonical);
 void fthreads_free(struct fthreads *t);

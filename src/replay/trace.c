@@ -12,6 +12,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +34,13 @@ static void at_seccomp(struct replay *rp, struct fthread *f)
 {
 	if (isa_regs_get(f->tid, &f->regs) < 0)
 		return;
+	if (f->phase >= PHASE_CLONE && f->phase <= PHASE_MAP) {
+		resume(f); /* it was matched; the kernel has begun it anew */
+		return;
+	}
 	f->stop = STOP_TRACE;
+	if (rp->diverged)
+		return;
 	f->native.isa = isa_native;
 	f->native.nr = isa_regs_nr(&f->regs);
 	f->native.pc = isa_regs_pc(&f->regs);
@@ -101,10 +108,16 @@ static void at_birth(struct replay *rp, struct fthread *f, pid_t child)
 		return;
 	}
 	fthread_set_process(c, process);
+	f->phase = PHASE_CLONED;
 	c->canonical = (uint32_t)f->leader.ret;
 	if (!(p.flags & CLONE_THREAD))
 		process->canonical = c->canonical;
 	c->stream = streams_get(&rp->streams, c->canonical);
+	if (!c->stream) {
+		rp->err = -ENOMEM;
+		return;
+	}
+	rp->settling = true; /* events of its may be here already */
 	if (p.flags & CLONE_PARENT_SETTID)
 		poke_tid(f, p.parent, c->canonical);
 	c->tid_at = p.flags & CLONE_CHILD_SETTID ? p.child : 0;
@@ -120,6 +133,8 @@ static void at_group_stop(struct replay *rp, struct fthread *f, int signal)
 		return; /* waits for its parent's event */
 	if (f->tid_at)
 		first_stop(f);
+	else if (f->phase == PHASE_SUSPEND && f->suspend_mask)
+		replay_begin_suspend(f);
 	else if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)
 		ptrace(PTRACE_LISTEN, f->tid, 0, 0);
 	else if (!rp->diverged)
@@ -128,17 +143,40 @@ static void at_group_stop(struct replay *rp, struct fthread *f, int signal)
 
 /* ---- exec ------------------------------------------------------------------------------------- */
 
+/* A thread that is not the first one has become the process, with the first one's id: its stream goes
+ * on with what the new program does, after the DEATH of the thread that it was. */
+static void take_over(struct replay *rp, struct fthread *first, struct fthread *by)
+{
+	struct stream *st = by->stream;
+
+	if (stream_next(first->stream) == NEXT_DEATH)
+		replay_taken(rp, first, false);
+	fthread_remove(&rp->threads, by);
+	streams_drop(&rp->streams, st);
+	first->phase = PHASE_EXEC;
+	first->at_exit = 0;
+	first->sending = 0;
+	first->tid_at = 0;
+}
+
 static void at_exec(struct replay *rp, struct fthread *f)
 {
+	unsigned long former = 0;
 	uint64_t base = 0;
+	struct fthread *by;
 	int r = auxv_edit(f->tid, rp->start, &base);
 
+	if (r == -ESRCH)
+		return; /* killed meanwhile */
 	if (r < 0) {
 		rp->err = log_errno(-r, "cannot edit the follower's auxiliary vector");
 		return;
 	}
 	loader_find(f->tid, base, &f->process->loader);
 	vdt_exec(f->process->vdt);
+	if (ptrace(PTRACE_GETEVENTMSG, f->tid, 0, &former) == 0 && (pid_t)former != f->tid &&
+	    (by = fthread_find(&rp->threads, (pid_t)former)))
+		take_over(rp, f, by);
 	resume(f);
 }
 
@@ -166,10 +204,44 @@ static void fill_mapping(struct fthread *f, uint64_t addr)
 	}
 }
 
+/* The kernel keeps the registers of arguments; those that were changed for it are the program's again. */
 static void set_result(struct fthread *f, struct isa_regs *regs, int64_t ret)
 {
+	for (int i = 0; i < CALL_ARGS_MAX; i++)
+		isa_regs_set_arg(regs, i, f->native.arg[i]);
 	isa_regs_set_ret(regs, ret);
 	isa_regs_set(f->tid, regs);
+}
+
+/* include/linux/errno.h: the kernel begins the call anew (fork(2) does so when a signal is pending). */
+static bool begins_anew(int64_t ret)
+{
+	return ret <= -512 && ret >= -516;
+}
+
+static bool failed(int64_t ret)
+{
+	return ret < 0 && ret >= -4095;
+}
+
+/* The leader's call succeeded; without its effect here the variants would not be the same any more. */
+static void cannot_follow(struct replay *rp, struct fthread *f, int64_t ret)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "the same call failed on its own node (%s)", strerror((int)-ret));
+	replay_diverge(rp, f, REPORT_DIVERGENCE_OUTCOME, NULL, text);
+}
+
+static void end_reaping(struct replay *rp, struct fthread *f, struct isa_regs *regs)
+{
+	int64_t ret;
+
+	if (call_apply_out(&f->cx, &f->native, &f->leader, &ret) < 0)
+		ret = -EFAULT;
+	if (f->at_exit)
+		replay_signal_at_exit(rp, f);
+	set_result(f, regs, ret);
 }
 
 static void at_exit(struct replay *rp, struct fthread *f)
@@ -180,23 +252,27 @@ static void at_exit(struct replay *rp, struct fthread *f)
 
 	if (isa_regs_get(f->tid, &regs) < 0)
 		return;
+	ret = isa_regs_ret(&regs);
+	if (begins_anew(ret)) {
+		ptrace(PTRACE_CONT, f->tid, 0, 0);
+		return;
+	}
+	if (failed(ret) && (phase == PHASE_CLONE || phase == PHASE_EXEC || phase == PHASE_MAP)) {
+		f->stop = STOP_TRACE;
+		cannot_follow(rp, f, ret);
+		return;
+	}
 	f->phase = PHASE_NONE;
 	switch (phase) {
-	case PHASE_CLONE:
+	case PHASE_CLONED:
 		set_result(f, &regs, f->leader.ret);
 		break;
 	case PHASE_MAP:
-		if (isa_regs_ret(&regs) >= 0 || isa_regs_ret(&regs) < -4095)
-			fill_mapping(f, (uint64_t)isa_regs_ret(&regs));
+		set_result(f, &regs, ret);
+		fill_mapping(f, (uint64_t)ret);
 		break;
 	case PHASE_REAPING:
-		if (call_apply_out(&f->cx, &f->native, &f->leader, &ret) < 0)
-			ret = -EFAULT;
-		if (f->at_exit) {
-			replay_send_signal(rp, f, f->at_exit, &f->at_exit_info);
-			f->at_exit = 0;
-		}
-		set_result(f, &regs, ret);
+		end_reaping(rp, f, &regs);
 		break;
 	default:
 		break;

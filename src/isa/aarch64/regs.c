@@ -65,6 +65,11 @@ void isa_regs_set_arg(struct isa_regs *regs, int i, uint64_t value)
 	regs->r.regs[i] = value;
 }
 
+void isa_regs_set_restart_nr(struct isa_regs *regs, long nr)
+{
+	regs->r.regs[8] = (uint64_t)nr;
+}
+
 int isa_syscall_set_nr(pid_t tid, struct isa_regs *regs, int nr)
 {
 	struct iovec iov = { &nr, sizeof(nr) };

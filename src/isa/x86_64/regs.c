@@ -79,6 +79,11 @@ void isa_regs_set_arg(struct isa_regs *regs, int i, uint64_t value)
 	*arg_at(&regs->r, i) = value;
 }
 
+void isa_regs_set_restart_nr(struct isa_regs *regs, long nr)
+{
+	regs->r.orig_rax = (unsigned long long)nr;
+}
+
 int isa_syscall_set_nr(pid_t tid, struct isa_regs *regs, int nr)
 {
 	regs->r.orig_rax = (unsigned long long)(long)nr;
