@@ -251,6 +251,10 @@ void replay_at_call(struct replay *rp, struct fthread *f)
 	int r;
 
 	f->phase = PHASE_NONE;
+	if (f->process->ending && f->sending) {
+		answer_restart(rp, f); /* it was faster than the signal that ends it */
+		return;
+	}
 	if (call_resolve(&f->native) < 0) {
 		answer_value(rp, f, -ENOSYS);
 		return;
