@@ -149,18 +149,24 @@ static void stop_all(struct tracer *t)
 	ptrace(PTRACE_INTERRUPT, tr->tid, 0, 0);
 }
 
-static void resume_all(struct tracer *t)
+/* Calls that were not to be executed yet. */
+static void unpark_all(struct tracer *t)
 {
 	struct tracee *tr, *tmp;
 
-	if (t->deferred_tid)
-		tracer_handle(t, t->deferred_tid, t->deferred_status);
-	t->deferred_tid = 0;
 	HASH_ITER(hh, t->tracees.by_tid, tr, tmp)
 	{
 		if (tr->parked)
 			tracee_unpark(t, tr);
 	}
+}
+
+static void resume_all(struct tracer *t)
+{
+	if (t->deferred_tid)
+		tracer_handle(t, t->deferred_tid, t->deferred_status);
+	t->deferred_tid = 0;
+	unpark_all(t);
 }
 
 /* False: the session is over. From a report or a freeze on, no stop is handled until it is resumed. */
@@ -206,6 +212,8 @@ static void loop(struct tracer *t)
 
 		if (leader_wish(t->leader) != WISH_NONE && !obey(t))
 			return;
+		if (leader_has_news(t->leader))
+			unpark_all(t);
 		tid = waitpid(-1, &status, __WALL);
 		if (tid > 0)
 			tracer_handle(t, tid, status);

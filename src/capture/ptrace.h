@@ -31,7 +31,7 @@ void tracee_at_exit(struct tracer *t, struct tracee *tr);
 /* PTRACE_EVENT_FORK, _VFORK, _CLONE: the child is known by its parent's call. */
 void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child);
 void tracee_at_exec(struct tracer *t, struct tracee *tr);
-/* A call that was parked: the session goes on. */
+/* A call that was parked is executed, if it may be now. */
 void tracee_unpark(struct tracer *t, struct tracee *tr);
 /* HELD: the call has returned for good, its event goes into the stream. */
 void tracee_emit_held(struct tracer *t, struct tracee *tr);

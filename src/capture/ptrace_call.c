@@ -165,8 +165,8 @@ static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs 
 	history_add(&t->history, &tr->call, t->position++);
 	tr->state = tr->native.canon->irregular == IRR_EXIT ? TRACEE_EXITING : TRACEE_CALL;
 	tr->emitted = false;
-	/* When the session ends or is held, the call must not take effect: the thread stays where it
-	 * is. SIGKILL at this stop skips the call. */
+	/* When the session ends or is held, or the followers have not come as far, the call must not
+	 * take effect: the thread stays where it is. SIGKILL at this stop skips the call. */
 	tr->parked = !leader_enter(t->leader, &tr->slot, &tr->call);
 	if (!tr->parked)
 		execute(t, tr, regs);
@@ -176,12 +176,10 @@ void tracee_unpark(struct tracer *t, struct tracee *tr)
 {
 	struct isa_regs regs;
 
+	if (!leader_may_go(t->leader, &tr->slot) || isa_regs_get(tr->tid, &regs) < 0)
+		return; /* not yet, or killed meanwhile */
 	tr->parked = false;
-	if (isa_regs_get(tr->tid, &regs) < 0)
-		return; /* killed meanwhile */
-	tr->parked = !leader_enter(t->leader, &tr->slot, &tr->call);
-	if (!tr->parked)
-		execute(t, tr, &regs);
+	execute(t, tr, &regs);
 }
 
 static bool captured(struct tracer *t, struct tracee *tr, int r)

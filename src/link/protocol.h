@@ -56,7 +56,9 @@
 	X(ERROR, "*: u32 exit status for the hub, str sentence; the sender closes after it")       \
 	X(EXEC, "H: run a command on the node outside a session: its argv, environment, cwd")      \
 	X(FILE, "H: a program's binary, before START: str name, the rest its bytes")               \
-	X(END, "record files only: u64 number of frames after START; the last frame")
+	X(END, "record files only: u64 number of frames after START; the last frame")             \
+	X(MATCHED, "F, to L by H, in lockstep: u32 thread whose announced call was equal; of H 0: " \
+		   "nobody compares any more")
 
 enum frame_type {
 #define X(name, text) FRAME_##name,

@@ -18,6 +18,7 @@
 #define FLUSH_AFTER_MS 4		/* from the first event of a batch to its sending */
 #define FLUSH_AT_BYTES (256u << 10)
 #define INTERRUPT_EVERY_MS 5		/* while a wish waits for the capturing thread */
+#define MATCH_PATIENCE_MS 5		/* in lockstep, before other threads are served */
 #define STDIO_CHUNK (64u << 10)
 #define STDIN_MAX (2 * STDIN_AHEAD) /* what a hub that keeps to its credit never exceeds */
 
@@ -40,7 +41,9 @@ struct leader {
 	bool link_thread_sleeps; /* nothing to send: it waits without a timeout */
 	bool dead;		/* the hub is gone */
 	bool ending;
+	bool alone;		/* nobody compares any more */
 	_Atomic int wish;
+	_Atomic bool news;	/* calls were matched that the capturing thread does not wait for */
 	uint32_t report_tid;
 	int signals[16];
 	unsigned n_signals;
@@ -184,6 +187,13 @@ static bool must_stop(const struct leader *l)
 	return l->wish == WISH_KILL || l->wish == WISH_REPORT || l->wish == WISH_FREEZE;
 }
 
+static void announce_call(struct leader *l, struct leader_slot *slot)
+{
+	put_call(l, slot->tid, slot->call, CALL_PART_ENTRY);
+	slot->announced = true;
+	slot->matched = false;
+}
+
 /* lock held. Announces every call that a thread is inside of; patient: that it has been inside of for
  * a while, so that calls which only happen to be under way make no second record. */
 static void announce_calls(struct leader *l, bool patient)
@@ -195,8 +205,7 @@ static void announce_calls(struct leader *l, bool patient)
 			s->seen = true;
 			continue;
 		}
-		put_call(l, s->tid, s->call, CALL_PART_ENTRY);
-		s->announced = true;
+		announce_call(l, s);
 	}
 }
 
@@ -221,6 +230,23 @@ static void slot_unlink(struct leader_slot *slot)
 	slot->next = NULL;
 }
 
+static bool may_go(const struct leader *l, const struct leader_slot *slot)
+{
+	return !must_stop(l) &&
+	       (l->start->level != LEVEL_LOCKSTEP || l->alone || slot->matched);
+}
+
+/* lock held. Most calls are matched at once: no interrupt is needed for them. */
+static void wait_match(struct leader *l, const struct leader_slot *slot)
+{
+	int64_t until = deadline_after_ms(MATCH_PATIENCE_MS);
+	struct timespec at = { until / 1000, until % 1000 * 1000000 };
+
+	while (!may_go(l, slot) && !must_stop(l))
+		if (pthread_cond_timedwait(&l->progress, &l->lock, &at))
+			return;
+}
+
 bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c)
 {
 	bool go;
@@ -233,19 +259,33 @@ bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_
 		send_batch(l);
 		pthread_cond_wait(&l->progress, &l->lock);
 	}
-	if (l->start->level == LEVEL_LOCKSTEP && !must_stop(l)) {
-		uint64_t mark;
-
-		announce_calls(l, false);
+	if (l->start->level == LEVEL_LOCKSTEP && !l->alone && !must_stop(l)) {
+		if (!slot->announced)
+			announce_call(l, slot);
 		send_batch(l);
-		for (mark = l->sent_events; l->acked_events < mark && !must_stop(l);)
-			pthread_cond_wait(&l->progress, &l->lock);
+		wait_match(l, slot);
 	} else {
 		after_event(l);
 	}
-	go = !must_stop(l);
+	go = may_go(l, slot);
 	unlock(l);
 	return go;
+}
+
+bool leader_may_go(struct leader *l, const struct leader_slot *slot)
+{
+	bool go;
+
+	lock(l);
+	go = may_go(l, slot);
+	unlock(l);
+	return go;
+}
+
+bool leader_has_news(struct leader *l)
+{
+	return atomic_load_explicit(&l->news, memory_order_relaxed) &&
+	       atomic_exchange(&l->news, false);
 }
 
 void leader_pause(struct leader *l, struct leader_slot *slot)
@@ -375,6 +415,23 @@ static int on_ack(struct leader *l, const struct frame *f)
 	return 0;
 }
 
+static int on_matched(struct leader *l, const struct frame *f)
+{
+	struct reader r = reader_of(f->body, f->len);
+	uint32_t tid = get_u32(&r);
+
+	if (!reader_done(&r))
+		return -EPROTO;
+	l->alone = l->alone || tid == 0;
+	/* A thread that is not there has died meanwhile. */
+	for (struct leader_slot *s = l->in_call; s; s = s->next)
+		if (s->tid == tid && s->announced)
+			s->matched = true;
+	l->news = true;
+	pthread_cond_broadcast(&l->progress);
+	return 0;
+}
+
 static int on_signal(struct leader *l, const struct frame *f)
 {
 	struct reader r = reader_of(f->body, f->len);
@@ -451,6 +508,8 @@ static int on_frame(struct leader *l, const struct frame *f)
 	switch (f->type) {
 	case FRAME_ACK:
 		return on_ack(l, f);
+	case FRAME_MATCHED:
+		return on_matched(l, f);
 	case FRAME_SIGNAL:
 		return on_signal(l, f);
 	case FRAME_STDIO:
@@ -557,7 +616,7 @@ static bool has_unannounced(const struct leader *l)
 /* lock held. How long the link thread may sleep. */
 static int link_timeout(struct leader *l)
 {
-	if (l->wish != WISH_NONE)
+	if (l->wish != WISH_NONE || l->news)
 		return INTERRUPT_EVERY_MS;
 	if (l->batch.len || has_unannounced(l)) {
 		if (l->flush_at == 0)
@@ -597,7 +656,7 @@ static void on_timers(struct leader *l)
 		link_send(l->link, FRAME_HEARTBEAT, NULL, 0);
 		l->heartbeat_at = deadline_after_ms(HEARTBEAT_INTERVAL_MS);
 	}
-	if (l->wish != WISH_NONE)
+	if (l->wish != WISH_NONE || l->news)
 		pthread_kill(l->capturing, SIGUSR1);
 }
 
@@ -658,6 +717,7 @@ int leader_new(struct link *link, const struct start *start, const int stdio_fds
 {
 	struct sigaction sa = { .sa_handler = on_interrupt };
 	struct leader *l = calloc(1, sizeof(*l));
+	pthread_condattr_t monotonic;
 	int r;
 
 	if (!l)
@@ -668,7 +728,10 @@ int leader_new(struct link *link, const struct start *start, const int stdio_fds
 	memcpy(l->stdio, stdio_fds, sizeof(l->stdio));
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->progress, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&l->progress, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	sigaction(SIGUSR1, &sa, NULL);
 	r = l->wake_fd < 0 ? errno : pthread_create(&l->thread, NULL, link_main, l);
 	if (r) {

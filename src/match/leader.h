@@ -34,6 +34,7 @@ struct leader_slot {
 	uint32_t tid;
 	const struct call_record *call; /* NULL: in no call */
 	bool announced;
+	bool matched;			/* lockstep: by all followers */
 	bool seen;			/* was in this call when the last batch went out */
 	struct leader_slot *next, **prev;
 };
@@ -47,10 +48,16 @@ void leader_free(struct leader *l);
 
 /* ---- events: capturing thread only ------------------------------------------------------------ */
 
-/* The entry of a compared call: waits while the window is full and, in lockstep, until the followers
- * have matched it. False: a wish to kill or report came meanwhile, the call must not be executed; it
- * may be entered again. */
+/*
+ * The entry of a compared call: waits while the window is full and, in lockstep, a moment for the
+ * followers to match it. False: the call must not be executed now. It may when leader_may_go() says so,
+ * which is worth asking when leader_has_news() is true, and after WISH_RESUME. Meanwhile other threads
+ * have to be served: what the followers wait for may be the outcome of a call of theirs.
+ */
 bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c);
+bool leader_may_go(struct leader *l, const struct leader_slot *slot);
+/* True once after calls were matched. As for wishes, the thread's waits are interrupted. */
+bool leader_has_news(struct leader *l);
 /* A call without exit: its entry goes into the stream now. */
 void leader_announce(struct leader *l, struct leader_slot *slot);
 /* The thread is about to change its record: the call in flight is no longer announced. */

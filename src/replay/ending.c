@@ -124,7 +124,7 @@ static void settle_fatal(struct replay *rp, struct fthread *f)
 	if (!replay_may_end(rp, f) || !stream_peek(f->stream, &r) || event_decode(&r, &e) < 0)
 		return;
 	f->process->ending = true;
-	replay_taken(rp, f, false);
+	replay_taken(rp, f);
 	replay_send_signal(rp, f, e.signal, e.siginfo);
 }
 

@@ -22,16 +22,21 @@ static void send_ack(struct replay *rp)
 		rp->err = -EPIPE;
 }
 
-/* The leader waits for a matched entry in lockstep, and for room in its window otherwise. */
-void replay_taken(struct replay *rp, struct fthread *f, bool waited_for)
+/* The leader waits for this before it executes the call. */
+static void send_matched(struct replay *rp, const struct fthread *f)
+{
+	if (link_send(rp->link, FRAME_MATCHED, &f->canonical, sizeof(f->canonical)) < 0 ||
+	    link_flush(rp->link) < 0)
+		rp->err = -EPIPE;
+}
+
+/* The leader may wait for room in its window. */
+void replay_taken(struct replay *rp, struct fthread *f)
 {
 	stream_pop(&rp->streams, f->stream);
 	if (stream_next(f->stream) >= NEXT_FATAL)
 		rp->settling = true;
-	/* In lockstep the leader waits until everything is taken that it has said before the call. */
-	if ((rp->start->level == LEVEL_LOCKSTEP &&
-	     (waited_for || rp->streams.queued_bytes == 0)) ||
-	    rp->streams.taken_events - rp->acked_events >= rp->start->window_events / 8 ||
+	if (rp->streams.taken_events - rp->acked_events >= rp->start->window_events / 8 ||
 	    rp->streams.taken_bytes - rp->acked_bytes >= rp->start->window_bytes / 8)
 		send_ack(rp);
 }
@@ -69,7 +74,7 @@ static void match_fault(struct replay *rp, struct fthread *f, const struct event
 				return;
 			f->process->ending = true;
 		}
-		replay_taken(rp, f, false);
+		replay_taken(rp, f);
 		f->fault = 0;
 		f->stop = STOP_NONE;
 		ptrace(PTRACE_CONT, f->tid, 0, (void *)(long)signal);
@@ -90,7 +95,7 @@ static void match_signal(struct replay *rp, struct fthread *f, const struct even
 	case SIGNAL_AT_EXIT:
 		f->at_exit = e->signal;
 		memcpy(&f->at_exit_info, e->siginfo, sizeof(f->at_exit_info));
-		replay_taken(rp, f, false);
+		replay_taken(rp, f);
 		break;
 	case SIGNAL_FATAL:
 		if (!replay_may_end(rp, f))
@@ -98,7 +103,7 @@ static void match_signal(struct replay *rp, struct fthread *f, const struct even
 		f->process->ending = true;
 		/* fall through */
 	case SIGNAL_BEFORE:
-		replay_taken(rp, f, false);
+		replay_taken(rp, f);
 		/* A call that was announced comes again after the handler. */
 		f->phase = PHASE_NONE;
 		replay_send_signal(rp, f, e->signal, e->siginfo);
@@ -142,7 +147,9 @@ static void match_call(struct replay *rp, struct fthread *f, const struct event 
 		protocol_error(rp, "an exit without its entry");
 		return;
 	}
-	replay_taken(rp, f, !(e->parts & CALL_PART_EXIT) || is_exit);
+	replay_taken(rp, f);
+	if (!(e->parts & CALL_PART_EXIT) && rp->start->level == LEVEL_LOCKSTEP)
+		send_matched(rp, f);
 	if (is_exit) {
 		f->phase = PHASE_EXITING;
 		if (f->leader.id == CALL_EXIT_GROUP)
@@ -170,7 +177,7 @@ static void match_end(struct replay *rp, struct fthread *f, const struct event *
 
 	replay_describe_death(f->wait_status, own, sizeof(own));
 	if (e->kind == EVENT_SIGNAL && killed && e->signal == WTERMSIG(f->wait_status)) {
-		replay_taken(rp, f, false);
+		replay_taken(rp, f);
 		return;
 	}
 	if (e->kind == EVENT_DEATH) {
@@ -179,7 +186,7 @@ static void match_end(struct replay *rp, struct fthread *f, const struct event *
 		    f->tid != f->process->pid) {
 			struct stream *st = f->stream;
 
-			replay_taken(rp, f, false);
+			replay_taken(rp, f);
 			fthread_remove(&rp->threads, f);
 			streams_drop(&rp->streams, st);
 			return;
@@ -191,7 +198,7 @@ static void match_end(struct replay *rp, struct fthread *f, const struct event *
 	}
 	/* Killed from outside, as its process was, which is compared where its first thread is. */
 	if (f->tid != f->process->pid && killed) {
-		replay_taken(rp, f, false);
+		replay_taken(rp, f);
 		return;
 	}
 	if (e->kind == EVENT_CALL && (e->parts & CALL_PART_ENTRY))

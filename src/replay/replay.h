@@ -50,7 +50,7 @@ void replay_advance_all(struct replay *rp);
 /* A call was captured at a notification or TRACE stop. */
 void replay_at_call(struct replay *rp, struct fthread *f);
 /* The next event of f is dealt with. */
-void replay_taken(struct replay *rp, struct fthread *f, bool waited_for);
+void replay_taken(struct replay *rp, struct fthread *f);
 void replay_describe_death(int wait_status, char *text, size_t size);
 
 /* ending.c: exit_group, execve, fatal signals. True when no other thread of f's process has anything

@@ -150,7 +150,7 @@ static void take_over(struct replay *rp, struct fthread *first, struct fthread *
 	struct stream *st = by->stream;
 
 	if (stream_next(first->stream) == NEXT_DEATH)
-		replay_taken(rp, first, false);
+		replay_taken(rp, first);
 	fthread_remove(&rp->threads, by);
 	streams_drop(&rp->streams, st);
 	first->phase = PHASE_EXEC;

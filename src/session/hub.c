@@ -336,6 +336,7 @@ int hub_run(struct hub_config *config)
 		hub_status_exit(&h);
 		close(h.signal_fd);
 	}
+	hub_forget_matches(&h);
 	recfile_free(h.record);
 	recfile_free(h.source);
 	return h.exit_status;

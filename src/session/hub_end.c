@@ -135,7 +135,7 @@ static void go_on(struct hub *h)
 	peer_send(p, FRAME_KILL, NULL, 0);
 	p->dropped = true;
 	peer_send(&h->leader, FRAME_GO, NULL, 0);
-	hub_acknowledge(h);
+	hub_follower_left(h);
 	log_warn("the session goes on %s", h->n_followers > 1 ? "with its other followers"
 							       : "unprotected");
 }

@@ -8,7 +8,13 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Threads of a leader that may wait at the same time. */
+#define MATCHES_MAX 65536u
+
+_Static_assert(HUB_PEERS_MAX <= 8, "struct hub_match has a bit for each follower");
 
 static void malformed(struct hub *h, struct peer *p, const struct frame *f)
 {
@@ -55,6 +61,73 @@ void hub_acknowledge(struct hub *h)
 	h->leader.acked_events = body[0];
 	h->leader.acked_bytes = body[1];
 	peer_send(&h->leader, FRAME_ACK, body, sizeof(body));
+}
+
+static uint8_t comparing(const struct hub *h)
+{
+	uint8_t set = 0;
+
+	for (unsigned i = 0; i < h->n_followers; i++)
+		if (counts_for_window(&h->followers[i]))
+			set |= (uint8_t)(1u << i);
+	return set;
+}
+
+static void forget_match(struct hub *h, struct hub_match *m)
+{
+	HASH_DEL(h->matches, m);
+	free(m);
+}
+
+/* The leader is told when all that compare have matched the call. */
+static void settle_match(struct hub *h, struct hub_match *m)
+{
+	if (comparing(h) & ~m->by)
+		return;
+	peer_send(&h->leader, FRAME_MATCHED, &m->tid, sizeof(m->tid));
+	forget_match(h, m);
+}
+
+void hub_follower_left(struct hub *h)
+{
+	struct hub_match *m, *tmp;
+	uint32_t all = 0;
+
+	hub_acknowledge(h);
+	HASH_ITER(hh, h->matches, m, tmp)
+	settle_match(h, m);
+	if (!comparing(h))
+		peer_send(&h->leader, FRAME_MATCHED, &all, sizeof(all));
+}
+
+void hub_forget_matches(struct hub *h)
+{
+	struct hub_match *m, *tmp;
+
+	HASH_ITER(hh, h->matches, m, tmp)
+	forget_match(h, m);
+}
+
+static void on_matched(struct hub *h, struct peer *p, const struct frame *f)
+{
+	struct reader r = reader_of(f->body, f->len);
+	uint32_t tid = get_u32(&r);
+	struct hub_match *m;
+
+	if (!reader_done(&r) || tid == 0 || HASH_COUNT(h->matches) > MATCHES_MAX) {
+		malformed(h, p, f);
+		return;
+	}
+	HASH_FIND(hh, h->matches, &tid, sizeof(tid), m);
+	if (!m) {
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			return; /* the session stands still until it is ended */
+		m->tid = tid;
+		HASH_ADD(hh, h->matches, tid, sizeof(m->tid), m);
+	}
+	m->by |= (uint8_t)(1u << (p - h->followers));
+	settle_match(h, m);
 }
 
 static void relay_events(struct hub *h, const struct frame *f)
@@ -185,6 +258,9 @@ void hub_on_follower(struct hub *h, struct peer *p, const struct frame *f)
 	switch (f->type) {
 	case FRAME_ACK:
 		on_ack(h, p, f);
+		break;
+	case FRAME_MATCHED:
+		on_matched(h, p, f);
 		break;
 	case FRAME_VERDICT:
 		hub_on_verdict(h, p, f);

@@ -8,11 +8,20 @@
 #include "session/hub.h"
 #include "session/peer.h"
 
+#include <uthash.h>
+
 enum hub_state {
 	HUB_RUNNING,
 	HUB_REPORTING,	/* a divergence; the leader's half of the alarm is awaited */
 	HUB_FROZEN,	/* the user looks at the variants */
 	HUB_ENDING,	/* everybody was told to end */
+};
+
+/* Lockstep: a call that the leader's thread waits to execute. */
+struct hub_match {
+	uint32_t tid;
+	uint8_t by;		/* a bit for each follower that has matched it */
+	UT_hash_handle hh;
 };
 
 struct hub {
@@ -25,6 +34,7 @@ struct hub {
 	struct recfile *source;		/* being verified */
 	bool source_ended;
 	uint64_t events, bytes;		/* that the leader sent */
+	struct hub_match *matches;
 	struct report report;		/* HUB_REPORTING: the follower's half */
 	struct peer *accused;		/* the follower that reported */
 	int64_t deadline;		/* of the state, ms; 0: none */
@@ -46,6 +56,9 @@ void hub_on_leader(struct hub *h, const struct frame *f);
 void hub_on_follower(struct hub *h, struct peer *p, const struct frame *f);
 /* Sends the acknowledgement that all followers agree on. */
 void hub_acknowledge(struct hub *h);
+/* A follower is compared with no more: what was waited for is looked at again. */
+void hub_follower_left(struct hub *h);
+void hub_forget_matches(struct hub *h);
 
 /* hub_end.c: divergence, loss and the end. */
 void hub_on_verdict(struct hub *h, struct peer *p, const struct frame *f);

@@ -222,5 +222,7 @@ int hub_setup(struct hub *h)
 		r = peer_send(&h->leader, FRAME_GO, NULL, 0);
 	if (r < 0)
 		return fail(h, EXIT_PEER_LOST, r);
+	if (h->n_followers == 0)
+		hub_follower_left(h); /* there is nobody to wait for */
 	return 0;
 }
