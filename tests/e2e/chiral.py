@@ -130,7 +130,7 @@ class Session:
     """One `chiral` process that runs or joins a session, and what it said on its status descriptor."""
 
     def __init__(self, path, command, program, env=None, stdin=None, cwd=None, status=True):
-        self.marker = f"{os.getpid()}.{next(_numbers)}"
+        self.marker = f"{os.getpid()}.{next(_numbers):05}"    # none is the beginning of another
         self.stdout_file = tempfile.TemporaryFile()
         self.stderr_file = tempfile.TemporaryFile()
         self.status = []
@@ -336,6 +336,5 @@ class Guest:
 
     def variants(self, marker):
         """Pids in the guest whose environment carries a session's marker."""
-        script = ("for p in /proc/[0-9]*; do tr '\\0' '\\n' <$p/environ 2>/dev/null | "
-                  f"grep -q '^{MARKER}={marker}$' && echo ${{p#/proc/}}; done; true")
-        return [int(p) for p in self.exec("sh", "-c", script).stdout.split()]
+        script = f"busybox grep -ls {MARKER}={marker} /proc/[0-9]*/environ; true"
+        return [int(p.split(b"/")[2]) for p in self.exec("sh", "-c", script).stdout.split()]
