@@ -76,7 +76,7 @@ static void local_open(struct replay *rp, struct fthread *f, const char *path)
 static void local_dup(struct replay *rp, struct fthread *f)
 {
 	const struct call_row *row = f->native.canon;
-	bool is_dupfd = row->sub_value == F_DUPFD || row->sub_value == F_DUPFD_CLOEXEC;
+	bool is_dupfd = row->parent != call_row_id(row); /* fcntl; else dup or dup3 */
 	bool cloexec = row->sub_value == F_DUPFD_CLOEXEC ||
 		       (row->cloexec_arg && (f->call.arg[row->cloexec_arg - 1] & O_CLOEXEC));
 	cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, f->process->pid, 0);
@@ -87,6 +87,10 @@ static void local_dup(struct replay *rp, struct fthread *f)
 		fd = (int)syscall(SYS_pidfd_getfd, pidfd, (int)f->call.arg[0], 0);
 	if (fd < 0) {
 		answer_value(rp, f, -EBADF);
+		return;
+	}
+	if (!is_dupfd && row->n_args > 1 && (int)f->call.arg[0] == (int)f->call.arg[1]) {
+		answer_value(rp, f, -EINVAL);
 		return;
 	}
 	if (is_dupfd)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs of tests/live: fork, exec, threads, signals, descriptors in every order. Each checks itself
+and exits with 0; as two variants it has to do the same, without an alarm, at every level."""
+import os
+import signal
+import time
+
+import pytest
+
+from chiral import EXIT_DIVERGENCE, LOCAL_LOCAL, read_proc, wait_until
+
+# name: program, arguments, exit status, options
+RUNS = {
+    "children": ("children", [], 0, []),
+    "deaths": ("deaths", [], 0, []),
+    "signals": ("signals", [], 0, []),
+    "descriptors": ("descriptors", [], 0, []),
+    "descriptors-local": ("descriptors", [], 0, ["--local", "/etc/ld.so.cache",
+                                                 "--local", "/usr/lib"]),
+    "threads": ("threads", ["many"], 0, []),
+    "main-exits": ("threads", ["main-exits"], 0, []),
+    "main-executes": ("threads", ["main-executes"], 0, []),
+    "main-leaves": ("threads", ["main-leaves"], 0, []),
+    "thread-executes": ("threads", ["thread-executes"], 0, []),
+    "thread-exits": ("threads", ["thread-exits"], 23, []),
+}
+
+
+@pytest.fixture
+def live(build, chiral):
+    """live(combo, name, options) starts a program of tests/live."""
+    def start(combo, program, arguments=(), options=()):
+        ship = []
+        for isa in sorted(combo.isas):
+            path = os.path.join(build, "tests", "live", f"{program}.{isa}")
+            if not os.path.exists(path):
+                pytest.skip(f"{path} was not built (is the compiler for {isa} installed?)")
+            ship += ["--program", f"{isa}={path}"]
+        return chiral.run(combo, [f"./{program}", *arguments], [*ship, *options])
+    return start
+
+
+@pytest.mark.parametrize("level", ["async", "lockstep"])
+@pytest.mark.parametrize("name", RUNS)
+def test_live(live, combo, name, level):
+    program, arguments, status, options = RUNS[name]
+    s = live(combo, program, arguments, ["--level", level, *options])
+    s.expect(status, timeout=60)
+    assert not s.alarms, s.story()
+    assert not s.processes(), s.story()
+
+
+def leaders_variant(s):
+    """The pid of the program that does the real work: its session names it."""
+    started = wait_until(lambda: [e for e in s.status if e.get("event") == "started"], 10, "a start")
+    return next(v["pid"] for v in started[0]["variants"] if v["role"] == "leader")
+
+
+@pytest.mark.parametrize("level", ["async", "lockstep"])
+def test_stopped_and_continued(chiral, level):
+    """Job control of the leader's program is not the follower's business."""
+    s = chiral.run(LOCAL_LOCAL, ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.1; echo $i; done"],
+                   ["--level", level])
+    pid = leaders_variant(s)
+    for _ in range(3):
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: b"(stopped)" in read_proc(pid, "status") or
+                   b"(tracing stop)" in read_proc(pid, "status"), 5, "a stop")
+        time.sleep(0.2)
+        os.kill(pid, signal.SIGCONT)
+    s.expect(0)
+    assert s.stdout().split() == [b"%d" % i for i in range(1, 9)] and not s.alarms, s.story()
+
+
+def test_killed_while_computing(chiral):
+    """Neither variant makes a call: the follower ends as its leader does."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        s = chiral.run(LOCAL_LOCAL, ["sh", "-c", "while :; do :; done"])
+        pid = leaders_variant(s)
+        time.sleep(0.3)
+        os.kill(pid, number)
+        s.expect(128 + number, timeout=5)
+        assert not s.alarms, s.story()
+
+
+def test_hub_stopped_for_a_while(chiral):
+    """Longer than a node may be silent."""
+    s = chiral.run(LOCAL_LOCAL, ["sleep", "7"])
+    leaders_variant(s)
+    s.kill(signal.SIGTSTP)      # ^Z: a session cannot be suspended
+    s.expect(0)
+    assert not s.alarms, s.story()
+
+
+@pytest.mark.parametrize("level", ["async", "lockstep"])
+def test_goes_on_after_a_report(chiral, level):
+    """The calls that waited when the alarm was made are executed when the session goes on."""
+    s = chiral.run(LOCAL_LOCAL, ["sh", "-c", "test -e $0/not-there; cat /proc/self/cmdline >/dev/null; "
+                                 "sleep 0.2; echo the end", "/nonexistent"],
+                   ["--level", level, "--on-divergence", "report"])
+    s.expect(0)
+    assert s.stdout() == b"the end\n", s.story()
+
+
+def test_report_then_end(live):
+    """A follower that differs is dropped; the leader ends as it would alone."""
+    s = live(LOCAL_LOCAL, "threads", ["many"], ["--level", "observe"])
+    s.expect(0)
+    assert EXIT_DIVERGENCE not in (s.process.returncode,)
