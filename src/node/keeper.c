@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,11 +58,14 @@ static void close_others(int fd)
 
 static void signals_default(void)
 {
+	/* struct sigaction of the kernel: all zeros is SIG_DFL. libc keeps two signals to itself, which
+	 * can be inherited as ignored nevertheless. */
+	const uint64_t none_of_it[4] = { 0 };
 	sigset_t none;
 
 	for (int s = 1; s < _NSIG; s++)
 		if (s != SIGKILL && s != SIGSTOP)
-			signal(s, SIG_DFL);
+			syscall(SYS_rt_sigaction, s, none_of_it, NULL, sizeof(uint64_t));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

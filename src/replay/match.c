@@ -132,9 +132,72 @@ static bool match_entry(struct replay *rp, struct fthread *f)
 	return true;
 }
 
+/*
+ * The coarse monotonic clock is elastic: how often it is read is not compared. jemalloc reads it when a
+ * counter runs out that it seeds with an address, so that two variants read it at different moments. A
+ * reading has no effect, and its value is the leader's in both.
+ */
+static bool is_elastic(const struct call_record *c)
+{
+	return c->id == CALL_CLOCK_GETTIME && c->arg[0] == CLOCK_MONOTONIC_COARSE;
+}
+
+static void note_coarse(struct fthread *f)
+{
+	const struct payload *p = call_out_of(&f->leader, 1);
+
+	if (p && p->size == sizeof(f->coarse))
+		memcpy(&f->coarse, payload_data(&f->leader, p), sizeof(f->coarse));
+}
+
+/* The leader has read the clock where the follower does something else. */
+static void drop_reading(struct replay *rp, struct fthread *f, unsigned parts)
+{
+	replay_taken(rp, f);
+	f->drops_exit = !(parts & CALL_PART_EXIT);
+	if (parts & CALL_PART_EXIT)
+		note_coarse(f);
+	else if (rp->start->level == LEVEL_LOCKSTEP)
+		send_matched(rp, f);
+}
+
+/* The follower reads the clock where the leader did something else. */
+static void answer_reading(struct replay *rp, struct fthread *f)
+{
+	uint64_t at = f->native.arg[1];
+	bool written = !at || f->mem.mem.write(&f->mem.mem, at, &f->coarse, sizeof(f->coarse)) ==
+				      (ssize_t)sizeof(f->coarse);
+
+	answer_value(rp, f, written ? 0 : -EFAULT);
+}
+
+/* True: the event or the call was a reading of the clock that the other side did not make. */
+static bool match_elastic(struct replay *rp, struct fthread *f, unsigned parts)
+{
+	if (f->drops_exit && !(parts & CALL_PART_ENTRY)) {
+		f->drops_exit = false;
+		note_coarse(f);
+		replay_taken(rp, f);
+		return true;
+	}
+	if (!(parts & CALL_PART_ENTRY) || f->phase == PHASE_ENTRY_MATCHED ||
+	    is_elastic(&f->leader) == is_elastic(&f->call))
+		return false;
+	if (is_elastic(&f->leader))
+		drop_reading(rp, f, parts);
+	else
+		answer_reading(rp, f);
+	return true;
+}
+
 static void match_call(struct replay *rp, struct fthread *f, const struct event *e)
 {
 	bool is_exit = call_rows[f->leader.id].irregular == IRR_EXIT;
+
+	if (match_elastic(rp, f, e->parts))
+		return;
+	if (is_elastic(&f->leader) && (e->parts & CALL_PART_EXIT))
+		note_coarse(f);
 
 	if (e->parts & CALL_PART_ENTRY) {
 		if (f->phase == PHASE_ENTRY_MATCHED) {

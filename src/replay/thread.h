@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <time.h>
 #include <uthash.h>
 
 struct fprocess {
@@ -71,6 +72,10 @@ struct fthread {
 	int at_exit;
 	siginfo_t at_exit_info;
 	uint64_t suspend_mask; /* PHASE_SUSPEND: address of the mask, until the wait has begun */
+	/* The coarse clock, which is elastic (see match.c): its last reading, and whether the exit part
+	 * of a reading that only the leader made is still to come. */
+	struct timespec coarse;
+	bool drops_exit;
 	int64_t waiting_since;	/* ms; when it began to wait for the leader's next event */
 	struct history history;
 	uint64_t position;	/* compared calls */
