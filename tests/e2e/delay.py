@@ -26,9 +26,10 @@ class DelayProxy:
         self._ready.set()
         self._loop.run_forever()
         server.close()
-        for task in asyncio.all_tasks(self._loop):
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
     async def _serve(self, reader, writer):
         try:
@@ -38,7 +39,8 @@ class DelayProxy:
             return
         self.connections += 1
         self._writers += [writer, far_writer]
-        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer),
+                             return_exceptions=True)
 
     async def _pump(self, reader, writer):
         """Bytes leave `delay` after they came; many may be under way at once."""
