@@ -15,7 +15,7 @@ RUNS = {
     "deaths": ("deaths", [], 0, []),
     "signals": ("signals", [], 0, []),
     "descriptors": ("descriptors", [], 0, []),
-    "descriptors-local": ("descriptors", [], 0, ["--local", "/etc/ld.so.cache",
+    "descriptors-local": ("descriptors", [], 0, ["--local", "/etc/passwd",
                                                  "--local", "/usr/lib"]),
     "threads": ("threads", ["many"], 0, []),
     "main-exits": ("threads", ["main-exits"], 0, []),
