@@ -17,6 +17,7 @@
 /* A leader that computes on an emulated CPU may take long to reach the fault that its follower had. */
 #define FAULT_GRACE_MS 10000
 #define DEATH_GRACE_MS 1000
+#define READING_GRACE_MS 200
 
 /* Brings a thread that waits for an answer to a stop at which its registers are known, before it runs
  * any instruction. */
@@ -97,9 +98,22 @@ static bool overdue(const struct fthread *f, int64_t now)
 	       now - f->waiting_since > grace;
 }
 
+/* The leader may be idle where its follower has a look at the clock. */
+static void answer_readings(struct replay *rp, int64_t now)
+{
+	struct reader next;
+
+	for (struct fthread *f = rp->threads.by_tid; f; f = f->hh.next)
+		if (f->stop == STOP_NOTIFY && now - f->waiting_since > READING_GRACE_MS &&
+		    !stream_peek(f->stream, &next))
+			replay_answer_reading(rp, f);
+}
+
 void replay_check_deadlines(struct replay *rp)
 {
 	int64_t now = time_now_ms();
+
+	answer_readings(rp, now);
 
 	for (struct fthread *f = rp->threads.by_tid; f && !rp->diverged; f = f->hh.next) {
 		char own[64];

@@ -49,8 +49,12 @@ static bool is_done(const struct fthread *f)
 
 bool replay_may_end(struct replay *rp, struct fthread *f)
 {
-	for (const struct fthread *g = rp->threads.by_tid; g; g = g->hh.next) {
-		if (g == f || g->process != f->process || is_done(g))
+	for (struct fthread *g = rp->threads.by_tid; g; g = g->hh.next) {
+		if (g == f || g->process != f->process)
+			continue;
+		while (!g->dead && replay_drop_reading(rp, g))
+			;
+		if (is_done(g))
 			continue;
 		rp->settling = true;
 		return false;
@@ -101,7 +105,7 @@ static void settle_death(struct replay *rp, struct fthread *f)
 	if (WIFSIGNALED(e.wait_status) && WTERMSIG(e.wait_status) == SIGKILL) {
 		f->process->ending = true;
 		kill(f->process->pid, SIGKILL);
-	} else if (is_held(f)) {
+	} else if (is_held(f) && !replay_answer_reading(rp, f)) {
 		replay_describe_death((int)e.wait_status, text, sizeof(text));
 		replay_diverge(rp, f, REPORT_CRASH_ONE_VARIANT, text, "goes on");
 	}

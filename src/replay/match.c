@@ -190,6 +190,30 @@ static bool match_elastic(struct replay *rp, struct fthread *f, unsigned parts)
 	return true;
 }
 
+bool replay_drop_reading(struct replay *rp, struct fthread *f)
+{
+	struct event e = { .call = &f->leader };
+	struct reader r;
+
+	if (f->stop != STOP_NONE || f->phase != PHASE_NONE || !stream_peek(f->stream, &r) ||
+	    event_decode(&r, &e) < 0 || e.kind != EVENT_CALL)
+		return false;
+	if (f->drops_exit)
+		return match_elastic(rp, f, e.parts);
+	if (!(e.parts & CALL_PART_ENTRY) || !is_elastic(&f->leader))
+		return false;
+	drop_reading(rp, f, e.parts);
+	return true;
+}
+
+bool replay_answer_reading(struct replay *rp, struct fthread *f)
+{
+	if (f->stop != STOP_NOTIFY || f->phase != PHASE_NONE || !is_elastic(&f->call))
+		return false;
+	answer_reading(rp, f);
+	return true;
+}
+
 static void match_call(struct replay *rp, struct fthread *f, const struct event *e)
 {
 	bool is_exit = call_rows[f->leader.id].irregular == IRR_EXIT;
