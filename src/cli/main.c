@@ -4,8 +4,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cli_command commands[] = {
 	{ "run", cmd_run, "run a program as two variants and compare them" },
@@ -30,8 +32,22 @@ static void usage(FILE *f)
 	      f);
 }
 
+/* A connection must not become stdin, stdout or stderr because the caller had closed them; and all
+ * variants have to have the same numbers in use. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	open_standard_descriptors();
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_OWN_FAILURE;

@@ -250,9 +250,11 @@ int monitor_serve(struct link *link, const struct hello *peer, const struct fram
 	signal(SIGPIPE, SIG_IGN);
 	while (r == 1 && f.type == FRAME_FILE) {
 		r = shipped_save(&shipped, f.body, f.len);
-		if (r < 0)
+		if (r < 0) {
+			shipped_remove(&shipped);
 			return give_up(link, EXIT_OWN_FAILURE, "cannot store the program's file: %s",
 				       strerror(-r));
+		}
 		r = link_recv_wait(link, PEER_TIMEOUT_MS * 4, &f);
 	}
 	if (r != 1 || f.type != FRAME_START || start_decode(f.body, f.len, &start) < 0 ||

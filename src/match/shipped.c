@@ -14,6 +14,8 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 	while (n) {
 		ssize_t done = write(fd, p, n);
 
+		if (done < 0 && errno == EINTR)
+			continue;
 		if (done < 0)
 			return -errno;
 		p += done;
@@ -45,7 +47,7 @@ int shipped_save(struct shipped *s, const uint8_t *body, size_t len)
 	struct reader r = reader_of(body, len);
 	cleanup_free char *name = get_str(&r, SHIPPED_NAME_MAX);
 
-	if (!name || !name[0] || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..") ||
+	if (r.failed || !name || !name[0] || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..") ||
 	    s->path)
 		return -EPROTO;
 	return store(s, name, r.p, r.left);

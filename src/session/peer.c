@@ -24,6 +24,12 @@ void error_encode(struct writer *w, int exit_status, const char *text)
 	put_str(w, text);
 }
 
+/* In UTF-8 these are two bytes; some terminals obey them (U+009B is CSI). */
+static bool is_c1_control(const char *c)
+{
+	return (unsigned char)c[0] == 0xc2 && (unsigned char)c[1] >= 0x80 && (unsigned char)c[1] < 0xa0;
+}
+
 char *error_decode(const uint8_t *body, size_t len, int *ret_exit_status)
 {
 	struct reader r = reader_of(body, len);
@@ -38,7 +44,7 @@ char *error_decode(const uint8_t *body, size_t len, int *ret_exit_status)
 	*ret_exit_status = (int)status;
 	/* What a node says is printed on the user's terminal. */
 	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f || is_c1_control(c))
 			*c = '?';
 	return text;
 }

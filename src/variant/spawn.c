@@ -43,6 +43,8 @@ static void child_limits(const struct start *s)
 
 	if (!s->has_identity)
 		return;
+	/* A follower writes no file, not even when it crashes. */
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	/* The program sees the leader's limits by replay. What counts here: the same stack, and
 	 * every descriptor number that the leader may hand out. */
 	l = (struct rlimit){ s->rlimits[RLIMIT_STACK].cur, s->rlimits[RLIMIT_STACK].max };
