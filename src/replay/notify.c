@@ -178,11 +178,34 @@ static void loop(struct replay *rp, int signal_fd)
 	}
 }
 
+/* A call of the leader's that was executed. Deaths, signals and calls that were only begun are what a
+ * thread leaves behind that another one's exit_group(2) ends. */
+static bool holds_executed_call(struct replay *rp, struct stream *st)
+{
+	struct call_record call = { 0 };
+	bool found = false;
+	struct reader r;
+
+	while (!found && stream_peek(st, &r)) {
+		struct event e = { .call = &call };
+
+		found = event_decode(&r, &e) < 0 ||
+			(e.kind == EVENT_CALL && (e.parts & CALL_PART_EXIT));
+		stream_pop(&rp->streams, st);
+	}
+	call_record_free(&call);
+	return found;
+}
+
 /* The leader says that threads went on which this variant never had, or which were at their end. */
 static void check_leftover(struct replay *rp)
 {
-	if (rp->err == 0 && !rp->killed && !rp->diverged && rp->streams.queued_bytes)
-		rp->err = log_errno(EPROTO, "the leader's events name threads that it never made");
+	if (rp->err || rp->killed || rp->diverged)
+		return;
+	for (struct stream *st = rp->streams.by_tid; st && rp->err == 0; st = st->hh.next)
+		if (holds_executed_call(rp, st))
+			rp->err = log_errno(EPROTO, "the leader's thread %u made calls after its "
+						    "follower's end", st->tid);
 }
 
 static void kill_all(struct replay *rp)
