@@ -43,9 +43,13 @@ char *error_decode(const uint8_t *body, size_t len, int *ret_exit_status)
 	}
 	*ret_exit_status = (int)status;
 	/* What a node says is printed on the user's terminal. */
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f || is_c1_control(c))
-			*c = '?';
+	for (char *c = text; *c; c++) {
+		if (is_c1_control(c))
+			*c++ = '?'; /* and the second byte: alone some terminals obey it too */
+		else if ((unsigned char)*c >= 0x20 && *c != 0x7f)
+			continue;
+		*c = '?';
+	}
 	return text;
 }
 

@@ -74,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_accepted(&mine, &peer);
 		fuzz_check(size >= FRAME_HEADER_SIZE + HELLO_SIZE);
 		while ((r = link_recv(l, &f)) == 1) {
-			fuzz_check(f.type != FRAME_HELLO && f.type < FRAME_END);
+			fuzz_check(f.type != FRAME_HELLO && f.type != FRAME_END);
+			fuzz_check(f.type < _FRAME_TYPE_MAX);
 			total += f.len + FRAME_HEADER_SIZE;
 		}
 		fuzz_check(total + FRAME_HEADER_SIZE + HELLO_SIZE <= size);
