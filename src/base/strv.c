@@ -45,6 +45,26 @@ int strv_addf(struct strv *s, const char *fmt, ...)
 	return take(s, r < 0 ? NULL : text);
 }
 
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort_unique(struct strv *s)
+{
+	size_t kept = 0;
+
+	if (s->n > 1)
+		qsort(s->v, s->n, sizeof(*s->v), compare);
+	for (size_t i = 0; i < s->n; i++) {
+		if (kept && !strcmp(s->v[kept - 1], s->v[i]))
+			free(s->v[i]);
+		else
+			s->v[kept++] = s->v[i];
+	}
+	s->n = kept;
+}
+
 void strv_free(struct strv *s)
 {
 	for (size_t i = 0; i < s->n; i++)

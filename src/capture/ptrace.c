@@ -169,10 +169,10 @@ static void resume_all(struct tracer *t)
 	unpark_all(t);
 }
 
-/* False: the session is over. From a report or a freeze on, no stop is handled until it is resumed. */
-static bool obey(struct tracer *t)
+/* False: the session is over. From a report or a freeze on (held), no stop is handled until it is
+ * resumed. */
+static bool obey(struct tracer *t, bool held)
 {
-	bool held = false;
 	int signal;
 
 	for (;;) {
@@ -210,10 +210,13 @@ static void loop(struct tracer *t)
 		int status;
 		pid_t tid;
 
-		if (leader_wish(t->leader) != WISH_NONE && !obey(t))
+		if (leader_wish(t->leader) != WISH_NONE && !obey(t, false))
 			return;
 		if (leader_has_news(t->leader))
 			unpark_all(t);
+		while (t->forbidden_tid)
+			if (tracer_accuse(t) && !obey(t, true))
+				return;
 		tid = waitpid(-1, &status, __WALL);
 		if (tid > 0)
 			tracer_handle(t, tid, status);
@@ -251,6 +254,7 @@ int capture_ptrace(const struct capture *c)
 
 	if (!tr)
 		return -ENOMEM;
+	policy_index_init(&t.policy, &c->start->rules);
 	tr->process->loader = c->loader;
 	tr->state = TRACEE_RUNNING;
 	tracee_continue(tr, 0);

@@ -6,6 +6,7 @@
 #include "capture/capture.h"
 #include "capture/tracee.h"
 #include "match/history.h"
+#include "policy/judge.h"
 
 struct tracer {
 	const struct start *start;
@@ -15,6 +16,8 @@ struct tracer {
 	struct exited counts;	/* wait_status is the root's once it is gone */
 	struct history history;
 	uint64_t position;	/* compared calls so far, all threads */
+	struct policy_index policy;
+	pid_t forbidden_tid;	/* wants to make a call that ends the session; 0: none */
 	pid_t deferred_tid;	/* a stop that waits for WISH_RESUME; 0: none */
 	int deferred_status;
 	int err;		/* a failure of ours: the session ends; negative errno */
@@ -43,6 +46,8 @@ void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret);
 /* ptrace_report.c: the leader's half of an alarm goes to the hub. A thread that had to be stopped for
  * it goes on afterwards. */
 void tracer_report(struct tracer *t);
+/* The call of t->forbidden_tid becomes an alarm: the hub ends the session. False: it died meanwhile. */
+bool tracer_accuse(struct tracer *t);
 /* ptrace.c: a waitpid(2) status. */
 void tracer_handle(struct tracer *t, pid_t tid, int status);
 

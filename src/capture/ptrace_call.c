@@ -143,10 +143,24 @@ static void register_cookie(struct tracer *t, struct tracee *tr)
 		fail(t, -ENOMEM, "remember an epoll registration");
 }
 
+/* The policy refuses it: an event like any other, but for its result nothing happens. */
+static void answer_refused(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
+{
+	int64_t ret = -(int64_t)tr->judgement.err;
+
+	leader_pause(t->leader, &tr->slot);
+	tracee_emit(t, tr, ret);
+	skip_call(tr, regs, ret);
+}
+
 /* Into the kernel; the leader of the session has let it. */
 static void execute(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 {
 	t->counts.compared++;
+	if (tr->judgement.verdict == RULE_REFUSE) {
+		answer_refused(t, tr, regs);
+		return;
+	}
 	if (tr->n_pending)
 		tracee_send_pending(tr);
 	if (tr->state == TRACEE_EXITING) {
@@ -159,12 +173,37 @@ static void execute(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 	}
 }
 
+static enum leader_barrier barrier_of(const struct policy_judgement *j)
+{
+	switch ((enum rule_level)j->level) {
+	case RULE_LEVEL_ASYNC:
+		return BARRIER_NO;
+	case RULE_LEVEL_LOCKSTEP:
+		return BARRIER_YES;
+	default:
+		return BARRIER_BY_LEVEL;
+	}
+}
+
+/* The policy ends the session: the thread stays where it is. */
+static void forbid(struct tracer *t, struct tracee *tr)
+{
+	tr->parked = true;
+	t->forbidden_tid = tr->tid;
+}
+
 static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 {
-	register_cookie(t, tr);
+	if (tr->judgement.verdict == RULE_ALLOW)
+		register_cookie(t, tr);
 	history_add(&t->history, &tr->call, t->position++);
 	tr->state = tr->native.canon->irregular == IRR_EXIT ? TRACEE_EXITING : TRACEE_CALL;
 	tr->emitted = false;
+	if (tr->judgement.verdict == RULE_END) {
+		forbid(t, tr);
+		return;
+	}
+	tr->slot.barrier = barrier_of(&tr->judgement);
 	/* When the session ends or is held, or the followers have not come as far, the call must not
 	 * take effect: the thread stays where it is. SIGKILL at this stop skips the call. */
 	tr->parked = !leader_enter(t->leader, &tr->slot, &tr->call);
@@ -176,6 +215,11 @@ void tracee_unpark(struct tracer *t, struct tracee *tr)
 {
 	struct isa_regs regs;
 
+	if (tr->judgement.verdict == RULE_END) {
+		/* The session went on after an alarm of another kind, which came first. */
+		forbid(t, tr);
+		return;
+	}
 	if (!leader_may_go(t->leader, &tr->slot) || isa_regs_get(tr->tid, &regs) < 0)
 		return; /* not yet, or killed meanwhile */
 	tr->parked = false;
@@ -203,6 +247,16 @@ static bool goes_on(const struct tracee *tr, const struct isa_regs *regs)
 
 	return result_restarts(tr->held_ret) &&
 	       (isa_regs_nr(regs) == tr->native.nr || row == &call_rows[CALL_RESTART_SYSCALL]);
+}
+
+/* A signal that waits is pending while a call that may block is executed, and comes before any other. */
+static void at_compared(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
+{
+	tr->judgement = policy_judge(&t->policy, tr->tid, &tr->call);
+	if (tr->n_pending && (!(tr->native.canon->flags & CALL_BLOCKS) || tr->judgement.verdict))
+		tracee_deliver_pending(tr, regs);
+	else
+		enter_compared(t, tr, regs);
 }
 
 void tracee_at_entry(struct tracer *t, struct tracee *tr)
@@ -247,10 +301,8 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 		refuse(t, tr, &regs, v.err);
 	else if (v.decision == DECIDE_LOCAL)
 		enter_local(t, tr);
-	else if (tr->n_pending && !(n->canon->flags & CALL_BLOCKS))
-		tracee_deliver_pending(tr, &regs);
 	else
-		enter_compared(t, tr, &regs);
+		at_compared(t, tr, &regs);
 }
 
 /* A mapping of a virtual file: followers, which have no such file, get its bytes. */

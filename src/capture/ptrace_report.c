@@ -36,6 +36,31 @@ static bool interrupt(struct tracee *tr, int *ret_status)
 	return false;
 }
 
+bool tracer_accuse(struct tracer *t)
+{
+	struct tracee *tr = tracee_find(&t->tracees, t->forbidden_tid);
+	struct strv frames = { 0 };
+	struct writer w = { 0 };
+	struct report r;
+
+	t->forbidden_tid = 0;
+	if (!tr)
+		return false;
+	report_init(&r, REPORT_POLICY_FORBIDDEN);
+	r.tid = (uint32_t)tr->tid;
+	r.position = t->position - 1;
+	report_set_call(&r, SIDE_LEADER, &tr->call);
+	report_set_history(&r, SIDE_LEADER, &t->history);
+	stack_unwind(tr->tid, true, &frames);
+	report_set_stack(&r, SIDE_LEADER, &frames);
+	report_encode(&w, &r);
+	leader_send(t->leader, FRAME_VERDICT, w.data, w.len);
+	report_free(&r);
+	strv_free(&frames);
+	writer_free(&w);
+	return true;
+}
+
 void tracer_report(struct tracer *t)
 {
 	struct tracee *tr = choose(t, leader_report_tid(t->leader));

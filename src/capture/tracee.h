@@ -7,6 +7,7 @@
 #include "event/event.h"
 #include "event/mem_process.h"
 #include "match/leader.h"
+#include "policy/judge.h"
 #include "variant/loader.h"
 #include "variant/vdt.h"
 
@@ -55,6 +56,7 @@ struct tracee {
 	struct call_ctx cx;
 	struct mem_process mem;
 	struct leader_slot slot;
+	struct policy_judgement judgement; /* of the compared call in flight */
 	int64_t held_ret;		/* HELD: native result */
 	bool emitted;			/* the call in flight is already in the stream (clone, exec) */
 	/* Signals that came while the thread was in user code: they wait for a call boundary. */

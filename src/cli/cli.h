@@ -25,6 +25,7 @@ int cmd_follow(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_calls(int argc, char **argv);
 int cmd_microvm(int argc, char **argv);

@@ -11,7 +11,7 @@ static const char usage[] =
 	"Runs PROGRAM here as the leader, and waits for `chiral follow` from another machine at ADDRESS\n"
 	"(tcp://HOST:PORT or unix:PATH). Either side may be started first. The link is not encrypted.\n"
 	"\n"
-	"  --level, --on-divergence, --local, --program, --cwd, --env, --json-status-fd: see chiral run\n"
+	"  --level, --on-divergence, --policy, --local, --program, --cwd, --env, --json-status-fd: see chiral run\n"
 	"\n"
 	"Exit status: as chiral run.\n";
 
@@ -20,7 +20,7 @@ int cmd_lead(int argc, char **argv)
 	struct session_options o;
 	int status;
 
-	if (session_options_parse(argc, argv, OPT_LEVEL | OPT_PROGRAM | OPT_STATUS | OPT_LISTEN,
+	if (session_options_parse(argc, argv, OPT_LEVEL | OPT_POLICY | OPT_PROGRAM | OPT_STATUS | OPT_LISTEN,
 				  usage, &o, &status))
 		return status;
 	if (!o.listen) {

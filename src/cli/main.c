@@ -17,6 +17,7 @@ static const struct cli_command commands[] = {
 	{ "verify", cmd_verify, "run a follower from a record" },
 	{ "trace", cmd_trace, "print a record like strace" },
 	{ "calls", cmd_calls, "print the page of supported system calls" },
+	{ "policy", cmd_policy, "check a policy file, or say what it means" },
 	{ "check", cmd_check, "tell what this machine offers, in three grades" },
 	{ "microvm", cmd_microvm, "build, start, stop and use the microVM of the other ISA" },
 	{ "node", cmd_node, "serve this machine as a node" },

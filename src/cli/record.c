@@ -13,7 +13,7 @@ static const char usage[] =
 	"\n"
 	"  -o, --output FILE  the record\n"
 	"  --leader NODE      where to run (default: local)\n"
-	"  --local, --program, --publish, --cwd, --env, --json-status-fd: see chiral run\n"
+	"  --policy, --local, --program, --publish, --cwd, --env, --json-status-fd: see chiral run\n"
 	"\n"
 	"Exit status: the program's own, or 121, 125, 126, 127 as chiral run.\n";
 
@@ -23,7 +23,8 @@ int cmd_record(int argc, char **argv)
 	int status;
 
 	if (session_options_parse(argc, argv,
-				  OPT_NODES | OPT_PROGRAM | OPT_PUBLISH | OPT_STATUS | OPT_OUTPUT,
+				  OPT_NODES | OPT_POLICY | OPT_PROGRAM | OPT_PUBLISH | OPT_STATUS |
+				  OPT_OUTPUT,
 				  usage, &o, &status))
 		return status;
 	if (!o.output || o.config.n_followers) {

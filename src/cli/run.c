@@ -18,6 +18,8 @@ static const char usage[] =
 	"                          observe: a difference is reported only, the program goes on\n"
 	"  --on-divergence ACTION  kill all variants (default), freeze them until SIGINT or SIGTERM, or\n"
 	"                          report and go on\n"
+	"  --policy FILE           settings and rules about calls, instead of /etc/chiral/policy.yaml;\n"
+	"                          options win over it; see chiral-policy(5)\n"
 	"  --local PATH            a file or directory that each variant reads on its own node\n"
 	"  --program ISA=PATH      ship this file to the nodes of that ISA as the program's binary\n"
 	"  --publish HOST:GUEST    port of this machine (127.0.0.1) that leads to one of a leader in\n"
@@ -29,8 +31,9 @@ static const char usage[] =
 	"\n"
 	"NODE is local, microvm, microvm:arm64, microvm:amd64, tcp://HOST:PORT or unix:PATH.\n"
 	"\n"
-	"Exit status: the program's own (128 + N when signal N killed it); 122 divergence, 121 a node\n"
-	"was lost, 125 Chiral failed, 126 the program cannot be executed, 127 it was not found.\n";
+	"Exit status: the program's own (128 + N when signal N killed it); 122 divergence,\n"
+	"or a call that the policy forbids, 121 a node was lost, 125 Chiral failed, 126 the program\n"
+	"cannot be executed, 127 it was not found.\n";
 
 int cmd_run(int argc, char **argv)
 {
@@ -38,7 +41,8 @@ int cmd_run(int argc, char **argv)
 	int status;
 
 	if (session_options_parse(argc, argv,
-				  OPT_NODES | OPT_LEVEL | OPT_PROGRAM | OPT_PUBLISH | OPT_STATUS,
+				  OPT_NODES | OPT_LEVEL | OPT_POLICY | OPT_PROGRAM | OPT_PUBLISH |
+				  OPT_STATUS,
 				  usage, &o, &status))
 		return status;
 	if (!o.config.leader)

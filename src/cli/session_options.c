@@ -4,6 +4,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/default_policy.h"
+#include "policy/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +17,7 @@
 
 enum {
 	O_LEADER = 256, O_FOLLOWER, O_LEVEL, O_ON_DIVERGENCE, O_LOCAL_PATH, O_PROGRAM, O_CWD, O_ENV,
-	O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_HELP,
+	O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_POLICY, O_HELP,
 };
 
 static const struct {
@@ -26,6 +28,7 @@ static const struct {
 	{ { "follower", required_argument, NULL, O_FOLLOWER }, OPT_NODES },
 	{ { "level", required_argument, NULL, O_LEVEL }, OPT_LEVEL },
 	{ { "on-divergence", required_argument, NULL, O_ON_DIVERGENCE }, OPT_LEVEL },
+	{ { "policy", required_argument, NULL, O_POLICY }, OPT_POLICY },
 	{ { "local", required_argument, NULL, O_LOCAL_PATH }, OPT_PROGRAM },
 	{ { "program", required_argument, NULL, O_PROGRAM }, OPT_PROGRAM | OPT_SHIP },
 	{ { "cwd", required_argument, NULL, O_CWD }, OPT_PROGRAM },
@@ -116,8 +119,10 @@ static int add_text(char **list, unsigned *n, size_t max, char *text, const char
 
 static int add_local(struct session_options *o, char *text)
 {
-	if (text[0] != '/') {
-		log_error("--local: '%s' is not an absolute path", text);
+	char why[128];
+
+	if (!rule_check_path(text, why, sizeof(why))) {
+		log_error("--local: '%s': %s", text, why);
 		return -EINVAL;
 	}
 	return add_text(o->local, &o->n_local, ARRAY_SIZE(o->local), text, "--local");
@@ -139,11 +144,16 @@ static int take(struct session_options *o, int option)
 		c->followers[c->n_followers++] = optarg;
 		return 0;
 	case O_LEVEL:
+		o->has_level = true;
 		return set_choice(&c->start.level, level_from_name(optarg), "--level", optarg,
 				  "async, lockstep, observe");
 	case O_ON_DIVERGENCE:
+		o->has_action = true;
 		return set_choice(&c->start.action, action_from_name(optarg), "--on-divergence",
 				  optarg, "kill, freeze, report");
+	case O_POLICY:
+		o->policy = optarg;
+		return 0;
 	case O_LOCAL_PATH:
 		return add_local(o, optarg);
 	case O_PROGRAM:
@@ -250,6 +260,45 @@ static bool leads_here(const struct hub_config *c)
 	return c->leader && !strcmp(c->leader, "local");
 }
 
+static int load_policy(const struct session_options *o, struct policy *ret)
+{
+	const char *file = o->policy ? o->policy : default_policy_file();
+
+	if (file)
+		return policy_load(file, ret);
+	policy_init(ret);
+	return 0;
+}
+
+/* Options win. A level on the command line is that of the whole session. */
+static int override_policy(const struct session_options *o, struct policy *p)
+{
+	if (o->has_level) {
+		p->level = o->config.start.level;
+		rules_drop_levels(&p->rules);
+	}
+	if (o->has_action)
+		p->on_divergence = o->config.start.action;
+	for (unsigned i = 0; i < o->n_local; i++)
+		if (strv_add(&p->local, o->local[i]) < 0)
+			return -ENOMEM;
+	return policy_canonicalise(p);
+}
+
+int session_options_policy(struct session_options *o)
+{
+	struct policy p;
+	int r = load_policy(o, &p);
+
+	if (r < 0)
+		return r;
+	r = override_policy(o, &p);
+	if (r == 0)
+		r = policy_to_start(&p, &o->config.start);
+	policy_free(&p);
+	return r < 0 ? log_errno(-r, "cannot put the policy in force") : 0;
+}
+
 int session_options_finish(struct session_options *o, char **program)
 {
 	struct hub_config *c = &o->config;
@@ -259,19 +308,18 @@ int session_options_finish(struct session_options *o, char **program)
 	mode_t mask = umask(0);
 
 	umask(mask);
+	if (session_options_policy(o) < 0)
+		return -EINVAL;
 	/* This machine's working directory means nothing on another one. */
 	if (!o->cwd && leads_here(c) && !getcwd(here, sizeof(here)))
 		here[0] = 0;
 	s->umask = mask;
-	s->window_events = SESSION_WINDOW_EVENTS;
-	s->window_bytes = SESSION_WINDOW_BYTES;
 	s->program = strdup(program[0]);
 	s->argv = argv_copy(program);
 	s->env = env ? argv_copy(env) : NULL;
 	s->cwd = strdup(o->cwd ? o->cwd : here);
-	s->local = argv_copy(o->local);
 	c->publish = o->n_publish ? o->publish : NULL;
-	if (!s->program || !s->argv || !s->env || !s->cwd || !s->local)
+	if (!s->program || !s->argv || !s->env || !s->cwd)
 		return log_errno(ENOMEM, "cannot copy arguments and environment");
 	return 0;
 }

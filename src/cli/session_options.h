@@ -16,12 +16,8 @@
 #define OPT_NODE 0x80u	    /* --node */
 #define OPT_SHIP 0x100u	    /* --program */
 #define OPT_FILE 0x200u	    /* one operand, FILE, before or after the options */
+#define OPT_POLICY 0x800u   /* --policy */
 #define OPT_ARGS 0x400u	    /* PROGRAM ARGS... follow, without the options about them */
-
-/* How far a leader runs ahead of its followers. What is in the window is what a slow follower still has
- * to verify when something happens: on an emulated CPU about two seconds. */
-#define SESSION_WINDOW_EVENTS 2048u
-#define SESSION_WINDOW_BYTES (2u << 20)
 
 struct session_options {
 	struct hub_config config;
@@ -31,7 +27,8 @@ struct session_options {
 	unsigned n_local;
 	char *env[256];		/* --env NAME=VALUE */
 	unsigned n_env;
-	const char *cwd, *listen, *output, *node, *file;
+	const char *cwd, *listen, *output, *node, *file, *policy;
+	bool has_level, has_action; /* --level, --on-divergence */
 };
 
 /*
@@ -42,7 +39,9 @@ struct session_options {
 int session_options_parse(int argc, char **argv, unsigned allowed, const char *usage,
 			  struct session_options *ret, int *ret_status);
 
-/* Completes config.start from argv + optind. The environment is this process's, with --env on top.
+/* The policy file's settings into config.start, where no option says otherwise. 0 or -errno, logged. */
+int session_options_policy(struct session_options *o);
+/* That, and completes config.start from argv + optind. The environment is this process's, with --env on top.
  * 0 or -errno, logged. */
 int session_options_finish(struct session_options *o, char **program);
 void session_options_free(struct session_options *o);

@@ -9,7 +9,7 @@ static const char usage[] =
 	"is compared with what it does now. Arguments and environment are those of the record.\n"
 	"\n"
 	"  --node NODE  where to run the follower (default: local)\n"
-	"  --level, --on-divergence, --program, --json-status-fd: see chiral run\n"
+	"  --level, --on-divergence, --policy, --program, --json-status-fd: see chiral run\n"
 	"\n"
 	"Exit status: as chiral run.\n";
 
@@ -18,14 +18,13 @@ int cmd_verify(int argc, char **argv)
 	struct session_options o;
 	int status;
 
-	if (session_options_parse(argc, argv, OPT_LEVEL | OPT_STATUS | OPT_NODE | OPT_SHIP | OPT_FILE,
+	if (session_options_parse(argc, argv, OPT_LEVEL | OPT_POLICY | OPT_STATUS | OPT_NODE | OPT_SHIP |
+				  OPT_FILE,
 				  usage, &o, &status))
 		return status;
 	o.config.verify = o.file;
 	o.config.followers[o.config.n_followers++] = o.node ? o.node : "local";
-	o.config.start.window_events = SESSION_WINDOW_EVENTS;
-	o.config.start.window_bytes = SESSION_WINDOW_BYTES;
-	status = hub_run(&o.config);
+	status = session_options_policy(&o) < 0 ? EXIT_OWN_FAILURE : hub_run(&o.config);
 	session_options_free(&o);
 	return status;
 }

@@ -153,6 +153,8 @@ bool call_equal(const struct call_record *leader, const struct call_record *foll
  */
 #define CALL_PART_ENTRY 1u
 #define CALL_PART_EXIT  2u
+/* With an entry part alone: the leader executes the call only when it was matched (MATCHED). */
+#define CALL_PART_AWAITED 4u
 void call_encode(struct writer *w, const struct call_record *c, unsigned parts);
 int call_decode(struct reader *r, struct call_record *ret, unsigned *ret_parts);
 

@@ -3,7 +3,7 @@
  * The wire form of a call. Numbers are LEB128 in their shortest form ("varint"), signed ones
  *zigzag:
  *
- *	varint	id * 4 + parts
+ *	varint	id * 8 + parts
  * entry part:
  *	u8	bit i: argument i is not zero; bits 6 and 7 are zero
  *	zigzag	each of those arguments
@@ -81,7 +81,7 @@ void call_encode(struct writer *w, const struct call_record *c, unsigned parts)
 {
 	uint8_t mask = 0;
 
-	put_varint(w, (uint64_t)c->id << 2 | parts);
+	put_varint(w, (uint64_t)c->id << 3 | parts);
 	if (parts & CALL_PART_ENTRY) {
 		for (unsigned i = 0; i < CALL_ARGS_MAX; i++)
 			if (c->arg[i])
@@ -196,13 +196,20 @@ static int decode_exit(struct reader *r, struct call_record *c)
 	return q;
 }
 
+static bool valid_parts(unsigned parts)
+{
+	if (parts & CALL_PART_AWAITED)
+		return parts == (CALL_PART_ENTRY | CALL_PART_AWAITED);
+	return parts != 0;
+}
+
 int call_decode(struct reader *r, struct call_record *ret, unsigned *ret_parts)
 {
-	uint64_t head = get_varint(r), id = head >> 2;
-	unsigned parts = head & 3;
+	uint64_t head = get_varint(r), id = head >> 3;
+	unsigned parts = head & 7;
 	int q = 0;
 
-	if (r->failed || parts == 0 || id > UINT16_MAX || !valid_id((unsigned)id))
+	if (r->failed || !valid_parts(parts) || id > UINT16_MAX || !valid_id((unsigned)id))
 		return -EPROTO;
 	if ((parts & CALL_PART_ENTRY) || ret->id != id) {
 		call_record_reset(ret);

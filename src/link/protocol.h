@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The wire and file format, version 1. Everything about it is in this header.
+ * The wire and file format, version 2. Everything about it is in this header.
  *
  * A connection joins a hub (chiral run, lead, follow, verify) and a node (a monitor, a chiral node
  * daemon). Each side first sends HELLO, at once and without waiting for the other's; afterwards both
@@ -22,7 +22,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #define PROTOCOL_MAGIC "CHIRAL\r\n" /* 8 bytes, opens a HELLO body */
 #define FILE_MAGIC "CHIRALREC\r\n\x1a\n\0\0\0" /* 16 bytes */
 
@@ -43,7 +43,8 @@
 	X(GO, "H: run; after REPORT: go on")                                                       \
 	X(EVENTS, "L, relayed to F: events in their order, each a u32 length and the event")       \
 	X(ACK, "F, to L by H: u64 events and u64 bytes of them (with lengths) that were taken")    \
-	X(VERDICT, "F: divergence; the follower's half of the report")                             \
+	X(VERDICT, "F: divergence; the follower's half of the report. L: a call that the policy "  \
+		   "forbids, and its report")                                                      \
 	X(STDIO, "H to L stdin, L to H output: u8 descriptor, bytes; no bytes: its end; L to H "   \
 		 "of 0: u32 how many more bytes of stdin were taken")                              \
 	X(SIGNAL, "H to L: u32 signal for the program")                                            \
@@ -57,8 +58,8 @@
 	X(EXEC, "H: run a command on the node outside a session: its argv, environment, cwd")      \
 	X(FILE, "H: a program's binary, before START: str name, the rest its bytes")               \
 	X(END, "record files only: u64 number of frames after START; the last frame")             \
-	X(MATCHED, "F, to L by H, in lockstep: u32 thread whose announced call was equal; of H 0: " \
-		   "nobody compares any more")
+	X(MATCHED, "F, to L by H: u32 thread whose call, for which the leader waits, was equal; " \
+		   "of H 0: nobody compares any more")
 
 enum frame_type {
 #define X(name, text) FRAME_##name,

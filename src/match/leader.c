@@ -18,7 +18,7 @@
 #define FLUSH_AFTER_MS 4		/* from the first event of a batch to its sending */
 #define FLUSH_AT_BYTES (256u << 10)
 #define INTERRUPT_EVERY_MS 5		/* while a wish waits for the capturing thread */
-#define MATCH_PATIENCE_MS 5		/* in lockstep, before other threads are served */
+#define MATCH_PATIENCE_MS 5		/* at a barrier, before other threads are served */
 #define STDIO_CHUNK (64u << 10)
 #define STDIN_MAX (2 * STDIN_AHEAD) /* what a hub that keeps to its credit never exceeds */
 
@@ -187,9 +187,18 @@ static bool must_stop(const struct leader *l)
 	return l->wish == WISH_KILL || l->wish == WISH_REPORT || l->wish == WISH_FREEZE;
 }
 
+static bool is_barrier(const struct leader *l, const struct leader_slot *slot)
+{
+	if (slot->barrier == BARRIER_BY_LEVEL)
+		return l->start->level == LEVEL_LOCKSTEP;
+	return slot->barrier == BARRIER_YES;
+}
+
+/* Whoever announces a call that waits says so: nobody announces it again. */
 static void announce_call(struct leader *l, struct leader_slot *slot)
 {
-	put_call(l, slot->tid, slot->call, CALL_PART_ENTRY);
+	put_call(l, slot->tid, slot->call,
+		 CALL_PART_ENTRY | (is_barrier(l, slot) ? CALL_PART_AWAITED : 0));
 	slot->announced = true;
 	slot->matched = false;
 }
@@ -232,8 +241,7 @@ static void slot_unlink(struct leader_slot *slot)
 
 static bool may_go(const struct leader *l, const struct leader_slot *slot)
 {
-	return !must_stop(l) &&
-	       (l->start->level != LEVEL_LOCKSTEP || l->alone || slot->matched);
+	return !must_stop(l) && (!is_barrier(l, slot) || l->alone || slot->matched);
 }
 
 /* lock held. Most calls are matched at once: no interrupt is needed for them. */
@@ -259,7 +267,7 @@ bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_
 		send_batch(l);
 		pthread_cond_wait(&l->progress, &l->lock);
 	}
-	if (l->start->level == LEVEL_LOCKSTEP && !l->alone && !must_stop(l)) {
+	if (is_barrier(l, slot) && !l->alone && !must_stop(l)) {
 		if (!slot->announced)
 			announce_call(l, slot);
 		send_batch(l);

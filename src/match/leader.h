@@ -29,12 +29,19 @@ enum leader_wish {
 	WISH_SIGNAL,	/* leader_take_signal() */
 };
 
+enum leader_barrier {
+	BARRIER_BY_LEVEL,	/* the session's level says */
+	BARRIER_NO,
+	BARRIER_YES,		/* the call is executed only when all followers have matched it */
+};
+
 /* A thread's call in flight; embedded in the capture's task. Zero-initialised is "in no call". */
 struct leader_slot {
 	uint32_t tid;
 	const struct call_record *call; /* NULL: in no call */
 	bool announced;
-	bool matched;			/* lockstep: by all followers */
+	uint8_t barrier;		/* enum leader_barrier; set by the capture before leader_enter() */
+	bool matched;			/* at a barrier: by all followers */
 	bool seen;			/* was in this call when the last batch went out */
 	struct leader_slot *next, **prev;
 };
@@ -49,7 +56,7 @@ void leader_free(struct leader *l);
 /* ---- events: capturing thread only ------------------------------------------------------------ */
 
 /*
- * The entry of a compared call: waits while the window is full and, in lockstep, a moment for the
+ * The entry of a compared call: waits while the window is full and, at a barrier, a moment for the
  * followers to match it. False: the call must not be executed now. It may when leader_may_go() says so,
  * which is worth asking when leader_has_news() is true, and after WISH_RESUME. Meanwhile other threads
  * have to be served: what the followers wait for may be the outcome of a call of theirs.

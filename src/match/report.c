@@ -52,6 +52,7 @@ static void variant_free(struct report_variant *v)
 
 void report_free(struct report *r)
 {
+	free(r->policy);
 	free(r->program);
 	for (int i = 0; i < _SIDE_MAX; i++)
 		variant_free(&r->variant[i]);
@@ -72,6 +73,11 @@ static void set_text(char **field, const char *text)
 {
 	free(*field);
 	*field = text && *text ? copy_text(text) : NULL;
+}
+
+void report_set_policy(struct report *r, const char *digest)
+{
+	set_text(&r->policy, digest);
 }
 
 void report_set_program(struct report *r, const char *program)

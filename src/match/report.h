@@ -60,7 +60,9 @@ enum report_priority {
 	X(CRASH_ONE_VARIANT, "crash.one_variant", CRITICAL,                                        \
 	  "one variant crashed, the other did not")                                                \
 	X(LATE_VARIANT, "late.variant", ERROR, "a variant did not reach the other's call in time") \
-	X(LOST_PEER, "lost.peer", ERROR, "a node of the session was lost")
+	X(LOST_PEER, "lost.peer", ERROR, "a node of the session was lost")                         \
+	X(POLICY_FORBIDDEN, "policy.forbidden", CRITICAL, "the program wants to make a call that "   \
+							  "the policy forbids")
 
 enum report_rule {
 #define X(name, rule, priority, headline) REPORT_##name,
@@ -109,6 +111,7 @@ struct report {
 	enum report_action action;
 	struct timespec time;	/* CLOCK_REALTIME */
 	uint8_t session[16];
+	char *policy;		/* digest in hexadecimal; set by the hub, not on the wire */
 	char *program;
 	uint32_t tid;		/* canonical; 0: none */
 	uint64_t position;	/* in the thread's stream */
@@ -121,6 +124,7 @@ struct report {
 void report_init(struct report *r, enum report_rule rule);
 void report_free(struct report *r);
 
+void report_set_policy(struct report *r, const char *digest);
 void report_set_program(struct report *r, const char *program);
 void report_set_node(struct report *r, enum report_side side, const char *node, enum isa isa);
 /* The call in question, printed. */

@@ -91,6 +91,7 @@ static void put_fields(struct writer *w, const struct report *r)
 
 	report_print_session(session, r->session);
 	put_text(w, "chiral.session", session);
+	put_text(w, "chiral.policy", r->policy);
 	put_text(w, "chiral.program", r->program);
 	put_text(w, "chiral.action", report_action_name(r->action));
 	if (r->tid) {

@@ -79,6 +79,8 @@ static void print_place(FILE *f, const struct report *r)
 	report_print_session(session, r->session);
 	fprintf(f, "  time      %s\n", text);
 	fprintf(f, "  session   %s\n", session);
+	if (r->policy)
+		fprintf(f, "  policy    %s\n", r->policy);
 	if (r->program) {
 		report_escape(text, sizeof(text), r->program);
 		fprintf(f, "  program   %s\n", text);

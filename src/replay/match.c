@@ -157,7 +157,7 @@ static void drop_reading(struct replay *rp, struct fthread *f, unsigned parts)
 	f->drops_exit = !(parts & CALL_PART_EXIT);
 	if (parts & CALL_PART_EXIT)
 		note_coarse(f);
-	else if (rp->start->level == LEVEL_LOCKSTEP)
+	else if (parts & CALL_PART_AWAITED)
 		send_matched(rp, f);
 }
 
@@ -235,7 +235,7 @@ static void match_call(struct replay *rp, struct fthread *f, const struct event 
 		return;
 	}
 	replay_taken(rp, f);
-	if (!(e->parts & CALL_PART_EXIT) && rp->start->level == LEVEL_LOCKSTEP)
+	if (e->parts & CALL_PART_AWAITED)
 		send_matched(rp, f);
 	if (is_exit) {
 		f->phase = PHASE_EXITING;

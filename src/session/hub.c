@@ -44,7 +44,7 @@ static void on_user_signal(struct hub *h, uint32_t signal)
 
 	if (wants_end && (h->state == HUB_FROZEN || h->state == HUB_REPORTING || !h->leader.link ||
 			  h->leader.exited || ++h->interrupts > 2)) {
-		hub_end(h, h->divergent ? EXIT_DIVERGENCE : 128 + (int)signal);
+		hub_end(h, h->divergent || h->forbidden ? EXIT_DIVERGENCE : 128 + (int)signal);
 		return;
 	}
 	if (h->state == HUB_RUNNING)

@@ -39,10 +39,38 @@ void hub_end(struct hub *h, int exit_status)
 	tell_all(h, FRAME_KILL);
 }
 
+bool hub_goes_on_without(const struct hub *h, const struct peer *p)
+{
+	return h->state == HUB_RUNNING && p != &h->leader && h->config->leader && !h->leader.lost &&
+	       h->config->start.on_lost_peer == LOST_CONTINUE;
+}
+
+/* What the session is like without the follower that has just left. */
+static const char *without_follower(const struct hub *h)
+{
+	return hub_is_compared(h) ? "with its other followers" : "unprotected";
+}
+
+static void publish_loss(struct hub *h, struct peer *p, const char *said, bool goes_on)
+{
+	enum report_side side = p->role == ROLE_LEADER ? SIDE_LEADER : SIDE_FOLLOWER;
+	struct report r;
+
+	report_init(&r, REPORT_LOST_PEER);
+	memcpy(r.session, h->config->start.session, sizeof(r.session));
+	report_set_policy(&r, h->policy);
+	report_set_program(&r, h->config->start.program);
+	report_set_node(&r, side, p->node, p->isa);
+	report_set_did(&r, side, "lost: %s", said);
+	r.action = goes_on ? ACTION_REPORT : ACTION_KILL;
+	hub_status_alarm(h, &r);
+	report_free(&r);
+}
+
 void hub_lost(struct hub *h, struct peer *p, const char *why)
 {
+	bool goes_on = hub_goes_on_without(h, p);
 	char said[256];
-	struct report r;
 
 	if (p->lost || p->dropped)
 		return;
@@ -58,16 +86,15 @@ void hub_lost(struct hub *h, struct peer *p, const char *why)
 		return;
 	}
 	h->lost = true;
+	publish_loss(h, p, said, goes_on);
+	if (goes_on) {
+		hub_follower_left(h);
+		log_warn("lost the follower at %s (%s); the session goes on %s", p->node, said,
+			 without_follower(h));
+		return;
+	}
 	log_error("lost the %s at %s (%s); ending the session",
 		  p->role == ROLE_LEADER ? "leader" : "follower", p->node, said);
-	report_init(&r, REPORT_LOST_PEER);
-	memcpy(r.session, h->config->start.session, sizeof(r.session));
-	report_set_program(&r, h->config->start.program);
-	report_set_node(&r, p->role == ROLE_LEADER ? SIDE_LEADER : SIDE_FOLLOWER, p->node, p->isa);
-	report_set_did(&r, p->role == ROLE_LEADER ? SIDE_LEADER : SIDE_FOLLOWER, "lost: %s", said);
-	r.action = ACTION_KILL;
-	hub_status_alarm(h, &r);
-	report_free(&r);
 	hub_end(h, EXIT_PEER_LOST);
 }
 
@@ -77,6 +104,9 @@ static enum report_action action_of(const struct hub *h)
 {
 	const struct start *s = &h->config->start;
 
+	/* What a rule says about a call is not softened by what is said about differences. */
+	if (h->report.rule == REPORT_POLICY_FORBIDDEN)
+		return s->action == ON_FREEZE ? ACTION_FREEZE : ACTION_KILL;
 	if (s->level == LEVEL_OBSERVE)
 		return ACTION_REPORT;
 	switch ((enum on_divergence)s->action) {
@@ -111,6 +141,31 @@ void hub_on_verdict(struct hub *h, struct peer *p, const struct frame *f)
 		hub_publish_alarm(h);
 }
 
+void hub_on_forbidden(struct hub *h, const struct frame *f)
+{
+	struct reader r = reader_of(f->body, f->len);
+	struct report report;
+
+	if (report_decode(&r, &report) < 0) {
+		hub_lost(h, &h->leader, "it sent a malformed report");
+		return;
+	}
+	if (!reader_done(&r) || report.rule != REPORT_POLICY_FORBIDDEN) {
+		report_free(&report);
+		hub_lost(h, &h->leader, "it sent a malformed report");
+		return;
+	}
+	if (h->state != HUB_RUNNING) {
+		report_free(&report); /* when the session goes on after all, it says so again */
+		return;
+	}
+	h->report = report;
+	h->accused = NULL;
+	h->forbidden = true;
+	h->state = HUB_REPORTING;
+	hub_publish_alarm(h);
+}
+
 void hub_on_reported(struct hub *h, const struct frame *f)
 {
 	struct reader r = reader_of(f->body, f->len);
@@ -136,8 +191,7 @@ static void go_on(struct hub *h)
 	p->dropped = true;
 	peer_send(&h->leader, FRAME_GO, NULL, 0);
 	hub_follower_left(h);
-	log_warn("the session goes on %s", h->n_followers > 1 ? "with its other followers"
-							       : "unprotected");
+	log_warn("the session goes on %s", without_follower(h));
 }
 
 static void act(struct hub *h)
@@ -153,7 +207,9 @@ static void act(struct hub *h)
 		log_info("frozen: leader pid %u at %s, follower pid %u at %s; SIGINT or SIGTERM ends the "
 			 "session",
 			 h->leader.started.pid, h->leader.node ? h->leader.node : "the record",
-			 h->accused->started.pid, h->accused->node);
+			 h->accused ? h->accused->started.pid : h->followers[0].started.pid,
+			 h->accused ? h->accused->node
+				    : h->n_followers ? h->followers[0].node : "nowhere");
 		break;
 	default:
 		hub_end(h, EXIT_DIVERGENCE);
@@ -167,12 +223,14 @@ void hub_publish_alarm(struct hub *h)
 	if (h->state != HUB_REPORTING)
 		return;
 	memcpy(r->session, h->config->start.session, sizeof(r->session));
+	report_set_policy(r, h->policy);
 	report_set_program(r, h->config->start.program);
 	if (h->config->leader)
 		report_set_node(r, SIDE_LEADER, h->leader.node, h->leader.isa);
 	else
 		report_set_node(r, SIDE_LEADER, h->config->verify, _ISA_MAX);
-	report_set_node(r, SIDE_FOLLOWER, h->accused->node, h->accused->isa);
+	if (h->accused)
+		report_set_node(r, SIDE_FOLLOWER, h->accused->node, h->accused->isa);
 	r->action = action_of(h);
 	report_print_text(stderr, r, isatty(STDERR_FILENO));
 	fflush(stderr);

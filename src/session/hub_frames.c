@@ -73,6 +73,11 @@ static uint8_t comparing(const struct hub *h)
 	return set;
 }
 
+bool hub_is_compared(const struct hub *h)
+{
+	return comparing(h) != 0;
+}
+
 static void forget_match(struct hub *h, struct hub_match *m)
 {
 	HASH_DEL(h->matches, m);
@@ -201,6 +206,10 @@ static void on_error(struct hub *h, struct peer *p, const struct frame *f)
 	if (p->exited || h->state == HUB_ENDING)
 		return; /* what a node says after its variant's end is about the connection */
 	text = error_decode(f->body, f->len, &status);
+	if (hub_goes_on_without(h, p)) {
+		hub_lost(h, p, text ? text : "it failed");
+		return;
+	}
 	log_error("%s: %s", p->node, text ? text : "failed");
 	p->lost = true;
 	hub_end(h, status);
@@ -222,6 +231,9 @@ void hub_on_leader(struct hub *h, const struct frame *f)
 		break;
 	case FRAME_REPORTED:
 		hub_on_reported(h, f);
+		break;
+	case FRAME_VERDICT:
+		hub_on_forbidden(h, f);
 		break;
 	case FRAME_EXITED:
 		on_exited(h, p, f);

@@ -5,6 +5,7 @@
 
 #include "link/recfile.h"
 #include "match/report.h"
+#include "policy/policy.h"
 #include "session/hub.h"
 #include "session/peer.h"
 
@@ -36,11 +37,13 @@ struct hub {
 	uint64_t events, bytes;		/* that the leader sent */
 	struct hub_match *matches;
 	struct report report;		/* HUB_REPORTING: the follower's half */
-	struct peer *accused;		/* the follower that reported */
+	struct peer *accused;		/* the follower that reported; NULL: the leader, of itself */
+	char policy[POLICY_DIGEST_HEX + 1]; /* digest of what is in force */
+	char recorded_policy[POLICY_DIGEST_HEX + 1]; /* of a record's, when another was asked for */
 	int64_t deadline;		/* of the state, ms; 0: none */
 	int64_t looked_at;		/* when the nodes' silence was last looked at */
 	int exit_status;		/* -1: not known yet */
-	bool divergent, lost;
+	bool divergent, lost, forbidden;
 	int interrupts;
 	bool stdin_open;
 	size_t stdin_ahead;		/* bytes that the leader has not taken yet */
@@ -58,14 +61,19 @@ void hub_on_follower(struct hub *h, struct peer *p, const struct frame *f);
 void hub_acknowledge(struct hub *h);
 /* A follower is compared with no more: what was waited for is looked at again. */
 void hub_follower_left(struct hub *h);
+bool hub_is_compared(const struct hub *h);
 void hub_forget_matches(struct hub *h);
 
 /* hub_end.c: divergence, loss and the end. */
 void hub_on_verdict(struct hub *h, struct peer *p, const struct frame *f);
+/* The leader says that its program wants what the policy forbids. */
+void hub_on_forbidden(struct hub *h, const struct frame *f);
 void hub_on_reported(struct hub *h, const struct frame *f);
 /* The leader's half did not come in time. */
 void hub_publish_alarm(struct hub *h);
 void hub_lost(struct hub *h, struct peer *p, const char *why);
+/* The policy lets the session continue when p is lost. */
+bool hub_goes_on_without(const struct hub *h, const struct peer *p);
 void hub_end(struct hub *h, int exit_status);
 /* The leader goes on after the end of a follower that agreed with it so far. */
 void hub_left_behind(struct hub *h, struct peer *p);

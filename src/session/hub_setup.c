@@ -162,6 +162,20 @@ static int setup_record(struct hub *h)
 	return r < 0 ? fail(h, EXIT_OWN_FAILURE, r) : 0;
 }
 
+/* A record was made under a policy of its own: its local paths and its rules are what was done. */
+static void tell_policies_apart(struct hub *h, const struct start *mine, const struct start *recorded)
+{
+	char asked[POLICY_DIGEST_HEX + 1] = "", then[POLICY_DIGEST_HEX + 1] = "";
+
+	if (policy_digest_of_start(mine, asked) < 0 || policy_digest_of_start(recorded, then) < 0 ||
+	    !strcmp(asked, then))
+		return;
+	memcpy(h->recorded_policy, then, sizeof(then));
+	log_warn("%s was recorded under another policy (digest %.16s..., now %.16s...): its local paths "
+		 "and rules are in force, with this run's other settings",
+		 h->config->verify, then, asked);
+}
+
 /* The record's START, but for the settings of this run. */
 static int setup_source(struct hub *h)
 {
@@ -183,8 +197,10 @@ static int setup_source(struct hub *h)
 			    log_errno(EPROTO, "%s was recorded with another call table (another "
 					      "version of Chiral)", h->config->verify));
 	}
+	tell_policies_apart(h, mine, &recorded);
 	recorded.level = mine->level;
 	recorded.action = mine->action;
+	recorded.on_lost_peer = mine->on_lost_peer;
 	recorded.window_events = mine->window_events;
 	recorded.window_bytes = mine->window_bytes;
 	start_free(mine);
@@ -205,6 +221,8 @@ int hub_setup(struct hub *h)
 	struct start *s = &h->config->start;
 	int r = h->config->verify ? setup_source(h) : new_session(s);
 
+	if (r == 0 && policy_digest_of_start(s, h->policy) < 0)
+		r = fail(h, EXIT_OWN_FAILURE, log_errno(ENOMEM, "cannot make the policy's digest"));
 	if (r == 0)
 		r = setup_links(h);
 	if (r == 0 && h->config->leader) {

@@ -53,6 +53,12 @@ void hub_status_started(struct hub *h)
 	json_cstr(&w, h->config->start.program);
 	json_key(&w, "level");
 	json_cstr(&w, level_name(h->config->start.level));
+	json_key(&w, "policy");
+	json_cstr(&w, h->policy);
+	if (h->recorded_policy[0]) {
+		json_key(&w, "recorded_policy");
+		json_cstr(&w, h->recorded_policy);
+	}
 	json_key(&w, "variants");
 	json_begin_array(&w);
 	if (h->config->leader)
@@ -109,6 +115,8 @@ void hub_status_exit(struct hub *h)
 	json_s64(&w, h->exit_status);
 	json_key(&w, "divergent");
 	json_bool(&w, h->divergent);
+	json_key(&w, "forbidden");
+	json_bool(&w, h->forbidden);
 	json_key(&w, "lost");
 	json_bool(&w, h->lost);
 	json_key(&w, "events");

@@ -19,6 +19,11 @@ static const char *const action_names[_ON_DIVERGENCE_MAX] = {
 	[ON_REPORT] = "report",
 };
 
+static const char *const lost_names[_ON_LOST_PEER_MAX] = {
+	[LOST_KILL] = "kill",
+	[LOST_CONTINUE] = "continue",
+};
+
 static int index_of(const char *const *names, int n, const char *name)
 {
 	for (int i = 0; i < n; i++)
@@ -45,6 +50,16 @@ const char *action_name(enum on_divergence action)
 int action_from_name(const char *name)
 {
 	return index_of(action_names, _ON_DIVERGENCE_MAX, name);
+}
+
+const char *lost_name(enum on_lost_peer action)
+{
+	return lost_names[action];
+}
+
+int lost_from_name(const char *name)
+{
+	return index_of(lost_names, _ON_LOST_PEER_MAX, name);
 }
 
 size_t argv_len(char *const *v)
@@ -152,11 +167,42 @@ void start_set_identity(struct start *s)
 #define START_FLAG_IDENTITY 4u
 #define START_FLAGS_ALL 7u
 
+/* A blob of their canonical text. */
+static void put_rules(struct writer *w, const struct policy_rules *rules)
+{
+	size_t at = w->len;
+
+	put_u32(w, 0);
+	rules_render(w, rules);
+	put_u32_at(w, at, (uint32_t)(w->len - at - sizeof(uint32_t)));
+}
+
+static void get_rules(struct reader *r, struct policy_rules *rules)
+{
+	const uint8_t *text;
+	size_t len;
+
+	text = get_blob(r, RULES_TEXT_MAX, &len);
+	if (!text || rules_parse(text, len, rules) < 0)
+		r->failed = true;
+}
+
+/* What a policy's text could not say is no path either. */
+static void check_paths(struct reader *r, char *const *paths)
+{
+	char why[128];
+
+	for (size_t i = 0; !r->failed && paths[i]; i++)
+		if (!rule_check_path(paths[i], why, sizeof(why)))
+			r->failed = true;
+}
+
 void start_encode(struct writer *w, const struct start *s)
 {
 	put_u8(w, s->role);
 	put_u8(w, s->level);
 	put_u8(w, s->action);
+	put_u8(w, s->on_lost_peer);
 	put_u8(w, (uint8_t)((s->stdio_inherit ? START_FLAG_STDIO_INHERIT : 0) |
 			    (s->shipped ? START_FLAG_SHIPPED : 0) |
 			    (s->has_identity ? START_FLAG_IDENTITY : 0)));
@@ -172,6 +218,7 @@ void start_encode(struct writer *w, const struct start *s)
 	put_strv(w, s->env);
 	put_str(w, s->cwd);
 	put_strv(w, s->local);
+	put_rules(w, &s->rules);
 }
 
 static void get_fixed(struct reader *r, uint8_t *to, size_t n)
@@ -191,6 +238,7 @@ int start_decode(const uint8_t *body, size_t len, struct start *ret)
 	s.role = get_u8(&r);
 	s.level = get_u8(&r);
 	s.action = get_u8(&r);
+	s.on_lost_peer = get_u8(&r);
 	flags = get_u8(&r);
 	get_fixed(&r, s.session, sizeof(s.session));
 	get_fixed(&r, s.key, sizeof(s.key));
@@ -204,8 +252,11 @@ int start_decode(const uint8_t *body, size_t len, struct start *ret)
 	s.env = get_strv(&r, START_STRINGS_MAX, START_STRING_MAX);
 	s.cwd = get_str(&r, START_PATH_MAX);
 	s.local = get_strv(&r, START_LOCAL_MAX, START_PATH_MAX);
+	if (s.local)
+		check_paths(&r, s.local);
+	get_rules(&r, &s.rules);
 	if (!reader_done(&r) || s.role >= _ROLE_MAX || s.level >= _LEVEL_MAX ||
-	    s.action >= _ON_DIVERGENCE_MAX || (flags & ~START_FLAGS_ALL) || !s.argv || !s.argv[0] ||
+	    s.action >= _ON_DIVERGENCE_MAX || s.on_lost_peer >= _ON_LOST_PEER_MAX || (flags & ~START_FLAGS_ALL) || !s.argv || !s.argv[0] ||
 	    !s.program[0] || s.window_events == 0 || s.window_bytes == 0) {
 		start_free(&s);
 		return -EPROTO;
@@ -224,6 +275,7 @@ void start_free(struct start *s)
 	argv_free(s->env);
 	free(s->cwd);
 	argv_free(s->local);
+	rules_free(&s->rules);
 	*s = (struct start){ 0 };
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "event/call.h"
+#include "policy/rules.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,13 @@ enum on_divergence {
 	_ON_DIVERGENCE_MAX,
 };
 
+/* What is done when a follower's node is lost; without the leader's there is no session. */
+enum on_lost_peer {
+	LOST_KILL,
+	LOST_CONTINUE,	/* the leader goes on without it */
+	_ON_LOST_PEER_MAX,
+};
+
 #define START_RLIMITS 16	/* RLIM_NLIMITS of Linux on both ISAs */
 #define START_STRINGS_MAX 65536u /* argv and environment: number of strings */
 #define START_STRING_MAX (128u << 10) /* bytes of one (MAX_ARG_STRLEN, execve(2)) */
@@ -38,7 +46,7 @@ enum on_divergence {
 #define START_PATH_MAX 4096u
 
 struct start {
-	uint8_t role, level, action;
+	uint8_t role, level, action, on_lost_peer;
 	bool stdio_inherit; /* leader on this machine: the program has the terminal itself */
 	bool shipped;	    /* the program's binary came in a FILE frame */
 	bool has_identity;  /* the fields below the line are set (followers) */
@@ -51,6 +59,7 @@ struct start {
 	char **env;
 	char *cwd;	/* "" : the node's default */
 	char **local;	/* paths that each variant opens for itself, besides the built-in ones */
+	struct policy_rules rules; /* canonical */
 	uint32_t umask;
 	uint32_t leader_pid; /* followers: the canonical id of the first process */
 	/* ---- the leader's identity, which followers show their program ------------------------ */
@@ -95,6 +104,8 @@ const char *level_name(enum session_level level);
 int level_from_name(const char *name);
 const char *action_name(enum on_divergence action);
 int action_from_name(const char *name);
+const char *lost_name(enum on_lost_peer action);
+int lost_from_name(const char *name);
 
 /* Owned NULL-terminated string vectors. */
 char **argv_copy(char *const *v);

@@ -10,7 +10,8 @@ import pytest
 from chiral import (EXIT_DIVERGENCE, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_OWN_FAILURE, LOCAL_LOCAL,
                     exit_status)
 
-COMMANDS = ["run", "lead", "follow", "record", "verify", "trace", "check", "calls", "microvm", "node"]
+COMMANDS = ["run", "lead", "follow", "record", "verify", "trace", "check", "calls", "microvm", "node",
+            "policy"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -23,7 +23,8 @@ static void try_start(const uint8_t *data, size_t size)
 	if (r < 0)
 		return;
 	fuzz_check(s.program && s.program[0] && s.cwd && s.argv && s.argv[0] && s.env && s.local);
-	fuzz_check(level_name(s.level) && action_name(s.action));
+	fuzz_check(level_name(s.level) && action_name(s.action) && lost_name(s.on_lost_peer));
+	fuzz_check(s.rules.n <= RULES_MAX);
 	start_encode(&w, &s);
 	check_same(&w, data, size);
 	start_free(&s);
@@ -64,6 +65,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 void fuzz_seeds(void)
 {
+	char *calls[] = { "sendto" }, *classes[] = { "io-event", "output" }, *paths[] = { "/srv/*" };
+	struct policy_rule rules[] = {
+		{ .level = RULE_LEVEL_LOCKSTEP, .kinds = 3, .classes = { classes, 2 } },
+		{ .verdict = RULE_REFUSE, .err = 1, .calls = { calls, 1 } },
+		{ .verdict = RULE_END, .paths = { paths, 1 } },
+	};
 	char *argv[] = { "lighttpd", "-D", "", NULL }, *env[] = { "A=b", NULL }, *none[] = { NULL };
 	struct start s = {
 		.level = LEVEL_LOCKSTEP,
@@ -80,6 +87,11 @@ void fuzz_seeds(void)
 	struct exited exited = { .wait_status = 256, .compared = 1, .bytes = 77 };
 	struct writer w = { 0 };
 
+	put_u8(&w, 0);
+	start_encode(&w, &s);
+	fuzz_seed(w.data, w.len);
+	writer_reset(&w);
+	s.rules = (struct policy_rules){ rules, 3 };
 	put_u8(&w, 0);
 	start_encode(&w, &s);
 	fuzz_seed(w.data, w.len);

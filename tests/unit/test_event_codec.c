@@ -133,13 +133,15 @@ static int decode_bytes(const void *p, size_t n)
 
 static void malformed_records(void **state)
 {
-	const uint8_t head = CALL_CLOSE << 2 | CALL_PART_ENTRY;
+	const uint8_t head = CALL_CLOSE << 3 | CALL_PART_ENTRY;
 	const struct {
 		const char *what;
 		uint8_t bytes[8];
 		size_t n;
 	} bad[] = {
-		{"no part", {CALL_CLOSE << 2, 0, 0}, 3},
+		{"no part", {CALL_CLOSE << 3, 0, 0}, 3},
+		{"nothing that is waited for", {CALL_CLOSE << 3 | 4, 1, 6, 0}, 4},
+		{"waiting for what has ended", {CALL_CLOSE << 3 | 7, 1, 6, 0, 0, 0}, 6},
 		{"a zero argument that is there", {head, 1, 0, 0}, 4},
 		{"a second argument", {head, 2, 2, 0}, 4},
 		{"an argument of more than 32 bits", {head, 1, 0x80, 0x80, 0x80, 0x80, 0x20, 0}, 8},
@@ -149,7 +151,7 @@ static void malformed_records(void **state)
 	};
 	const uint8_t good[] = {head, 1, 6, 0};
 
-	assert_true(CALL_CLOSE << 2 < 0x80);
+	assert_true(CALL_CLOSE << 3 < 0x80);
 	assert_int_equal(decode_bytes(good, sizeof(good)), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		if (decode_bytes(bad[i].bytes, bad[i].n) != -EPROTO)

@@ -169,6 +169,57 @@ static void test_lockstep(void **state)
 	tear_down(&x);
 }
 
+static unsigned parts_of(const struct frame *f)
+{
+	struct call_record call = { 0 };
+	struct event e = { .call = &call };
+	struct reader r = reader_of(f->body, f->len), one;
+	size_t n;
+	const uint8_t *p = get_blob(&r, f->len, &n);
+
+	assert_non_null(p);
+	one = reader_of(p, n);
+	assert_int_equal(event_decode(&one, &e), 0);
+	call_record_free(&call);
+	return e.parts;
+}
+
+/* Levels of single calls: what waits says so, and only that is waited for. */
+static void test_barriers(void **state)
+{
+	struct fixture x;
+	struct leader_slot slot = { .tid = 9, .barrier = BARRIER_YES };
+	struct leader_slot other = { .tid = 10, .barrier = BARRIER_NO };
+	uint32_t nine = 9;
+	struct frame f;
+
+	set_up(&x, LEVEL_ASYNC);
+	x.start.window_events = 64;
+	assert_false(leader_enter(x.leader, &slot, &getpid_call));
+	f = hear(&x, FRAME_EVENTS);
+	assert_int_equal(parts_of(&f), CALL_PART_ENTRY | CALL_PART_AWAITED);
+	assert_true(leader_enter(x.leader, &other, &getpid_call));
+	tell(&x, FRAME_MATCHED, &nine, sizeof(nine));
+	while (!leader_may_go(x.leader, &slot))
+		usleep(1000);
+	leader_exit(x.leader, &slot, &getpid_call);
+	leader_exit(x.leader, &other, &getpid_call);
+	slot.barrier = BARRIER_BY_LEVEL;
+	assert_true(leader_enter(x.leader, &slot, &getpid_call));
+	leader_cancel(x.leader, &slot);
+	tear_down(&x);
+	/* And the other way round. */
+	set_up(&x, LEVEL_LOCKSTEP);
+	assert_true(leader_enter(x.leader, &other, &getpid_call));
+	leader_exit(x.leader, &other, &getpid_call);
+	leader_flush(x.leader);
+	f = hear(&x, FRAME_EVENTS);
+	assert_int_equal(parts_of(&f) & CALL_PART_AWAITED, 0);
+	assert_false(leader_enter(x.leader, &slot, &getpid_call));
+	leader_cancel(x.leader, &slot);
+	tear_down(&x);
+}
+
 static void test_wishes(void **state)
 {
 	struct fixture x;
@@ -317,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_impossible_acknowledgement),
 		cmocka_unit_test(test_lockstep),
+		cmocka_unit_test(test_barriers),
 		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_stdin),
 		cmocka_unit_test(test_stdin_without_reader),

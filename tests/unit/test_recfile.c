@@ -321,11 +321,11 @@ static void test_damage(void **state)
 	bytes[len - 8]++;
 	check_damaged(bytes, len, "is damaged: its END frame does not count its frames");
 	bytes[len - 8]--;
-	bytes[HELLO_AT + 8 + 8] = 2;
+	bytes[HELLO_AT + 8 + 8] = 3;
 	check_damaged(bytes, len,
-		      "has version 2 of the protocol, this side has version 1; install the same "
+		      "has version 3 of the protocol, this side has version 2; install the same "
 		      "release on both");
-	bytes[HELLO_AT + 8 + 8] = 1;
+	bytes[HELLO_AT + 8 + 8] = PROTOCOL_VERSION;
 	keep = bytes[START_AT + 4];
 	bytes[START_AT + 4] = FRAME_EVENTS;
 	check_damaged(bytes, len, "is damaged: it has a frame of type EVENTS instead of START");

@@ -11,6 +11,11 @@
 static char *argv[] = { "program", "", "third argument", NULL };
 static char *env[] = { "A=b", NULL };
 static char *none[] = { NULL };
+static char *local[] = { "/srv", NULL };
+static char *classes[] = { "network-io" };
+static struct policy_rule rules[] = {
+	{ .level = RULE_LEVEL_LOCKSTEP, .kinds = 1u << DESCRIPTOR_SOCKET, .classes = { classes, 1 } },
+};
 
 static struct start some_start(void)
 {
@@ -18,6 +23,7 @@ static struct start some_start(void)
 		.role = ROLE_FOLLOWER,
 		.level = LEVEL_LOCKSTEP,
 		.action = ON_FREEZE,
+		.on_lost_peer = LOST_CONTINUE,
 		.shipped = true,
 		.has_identity = true,
 		.session = "session",
@@ -28,7 +34,8 @@ static struct start some_start(void)
 		.argv = argv,
 		.env = env,
 		.cwd = "",
-		.local = none,
+		.local = local,
+		.rules = { rules, 1 },
 		.umask = 022,
 		.leader_pid = 77,
 		.uid = 1,
@@ -47,6 +54,11 @@ static void test_round_trip(void **state)
 	assert_int_equal(got.role, ROLE_FOLLOWER);
 	assert_int_equal(got.level, LEVEL_LOCKSTEP);
 	assert_int_equal(got.action, ON_FREEZE);
+	assert_int_equal(got.on_lost_peer, LOST_CONTINUE);
+	assert_int_equal(got.rules.n, 1);
+	assert_int_equal(got.rules.rule[0].level, RULE_LEVEL_LOCKSTEP);
+	assert_string_equal(got.rules.rule[0].classes.v[0], "network-io");
+	assert_string_equal(got.local[0], "/srv");
 	assert_true(got.shipped && got.has_identity && !got.stdio_inherit);
 	assert_memory_equal(got.session, s.session, sizeof(s.session));
 	assert_memory_equal(got.key, s.key, sizeof(s.key));
@@ -55,7 +67,7 @@ static void test_round_trip(void **state)
 	assert_string_equal(got.argv[1], "");
 	assert_string_equal(got.argv[2], "third argument");
 	assert_string_equal(got.env[0], "A=b");
-	assert_int_equal(argv_len(got.local), 0);
+	assert_int_equal(argv_len(got.local), 1);
 	assert_int_equal(got.leader_pid, 77);
 	assert_int_equal(got.rlimits[3].max, 9);
 	start_free(&got);
@@ -106,6 +118,15 @@ static void test_refused(void **state)
 	s.action = _ON_DIVERGENCE_MAX;
 	refused(s);
 	s = some_start();
+	s.on_lost_peer = _ON_LOST_PEER_MAX;
+	refused(s);
+	s = some_start();
+	s.local = (char *[]){ "/srv\nrule", NULL };
+	refused(s);
+	s = some_start();
+	s.rules = (struct policy_rules){ (struct policy_rule[]){ { .level = RULE_LEVEL_ASYNC } }, 1 };
+	refused(s);
+	s = some_start();
 	s.window_events = 0;
 	refused(s);
 	s = some_start();
@@ -125,8 +146,10 @@ static void test_hostile_counts(void **state)
 	struct writer w = { 0 };
 	size_t fixed;
 
+	s.local = none;
+	s.rules = (struct policy_rules){ 0 };
 	start_encode(&w, &s);
-	fixed = w.len - (4 + 4 + 7 + 4 + 0 + 4 + 14 + 4 + 4 + 3 + 4 + 4);
+	fixed = w.len - (4 + 4 + 7 + 4 + 0 + 4 + 14 + 4 + 4 + 3 + 4 + 4 + 4);
 	/* argv says that it has 2^32 - 1 strings */
 	memset(w.data + fixed, 0xff, 4);
 	assert_int_equal(start_decode(w.data, w.len, &got), -EPROTO);
