@@ -3,6 +3,7 @@
 #include "capture/ptrace.h"
 
 #include "base/log.h"
+#include "capture/execcheck.h"
 #include "variant/auxv.h"
 #include "variant/decide.h"
 
@@ -96,6 +97,14 @@ static bool changes_identity(const struct call_row *row)
 	}
 }
 
+/* An event like any other, but that the kernel does not execute the call. */
+static void answer(struct tracer *t, struct tracee *tr, struct isa_regs *regs, int64_t ret)
+{
+	leader_pause(t->leader, &tr->slot);
+	tracee_emit(t, tr, ret);
+	skip_call(tr, regs, ret);
+}
+
 /* True: done at this one stop. */
 static bool perform(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 {
@@ -108,9 +117,7 @@ static bool perform(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 	    !performer_try(&tr->process->performer, tr->process->pid, &tr->native, &tr->call,
 			   &tr->mem.mem, &ret))
 		return false;
-	leader_pause(t->leader, &tr->slot);
-	tracee_emit(t, tr, ret);
-	skip_call(tr, regs, ret);
+	answer(t, tr, regs, ret);
 	return true;
 }
 
@@ -143,22 +150,12 @@ static void register_cookie(struct tracer *t, struct tracee *tr)
 		fail(t, -ENOMEM, "remember an epoll registration");
 }
 
-/* The policy refuses it: an event like any other, but for its result nothing happens. */
-static void answer_refused(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
-{
-	int64_t ret = -(int64_t)tr->judgement.err;
-
-	leader_pause(t->leader, &tr->slot);
-	tracee_emit(t, tr, ret);
-	skip_call(tr, regs, ret);
-}
-
 /* Into the kernel; the leader of the session has let it. */
 static void execute(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 {
 	t->counts.compared++;
 	if (tr->judgement.verdict == RULE_REFUSE) {
-		answer_refused(t, tr, regs);
+		answer(t, tr, regs, -(int64_t)tr->judgement.err);
 		return;
 	}
 	if (tr->n_pending)
@@ -249,10 +246,25 @@ static bool goes_on(const struct tracee *tr, const struct isa_regs *regs)
 	       (isa_regs_nr(regs) == tr->native.nr || row == &call_rows[CALL_RESTART_SYSCALL]);
 }
 
+/* A program that must not be executed is refused as if the policy had said so. */
+static void check_program(struct tracee *tr)
+{
+	int err = tr->native.canon->irregular == IRR_EXECVE
+			  ? execcheck_refusal(tr->tid, &tr->call)
+			  : 0;
+
+	if (err) {
+		tr->judgement.verdict = RULE_REFUSE;
+		tr->judgement.err = (uint8_t)err;
+	}
+}
+
 /* A signal that waits is pending while a call that may block is executed, and comes before any other. */
 static void at_compared(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 {
 	tr->judgement = policy_judge(&t->policy, tr->tid, &tr->call);
+	if (tr->judgement.verdict == RULE_ALLOW)
+		check_program(tr);
 	if (tr->n_pending && (!(tr->native.canon->flags & CALL_BLOCKS) || tr->judgement.verdict))
 		tracee_deliver_pending(tr, regs);
 	else

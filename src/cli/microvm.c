@@ -262,16 +262,35 @@ static int pipe_into_guest(const struct microvm *vm, char **producer, char **con
 
 /* ---- add ------------------------------------------------------------------------------------- */
 
-/* debs: one path a line, cut in place. */
+/* As tools/microvm-build does it: the files, and what dpkg would have noted about them. $1: name of
+ * the package. */
+static const char unpack_script[] =
+	"set -e; db=/var/lib/dpkg; mkdir -p $db/info\n"
+	"tar -x -v --quoting-style=literal --warning=no-timestamp -C / --keep-directory-symlink "
+	">$db/new\n"
+	"sed -e 's,^\\.,,' -e 's,/$,,' -e 's,^$,/.,' $db/new >$db/info/$1.list\n";
+static const char note_script[] =
+	"{ sed -e '1a Status: install ok installed'; echo; } >>/var/lib/dpkg/status\n";
+
+/* debs: one path a line, NAME_VERSION_ARCH.deb, cut in place. */
 static int unpack_in_guest(const struct microvm *vm, char *debs)
 {
-	char *consumer[] = {
-		"tar", "-x", "--warning=no-timestamp", "-C", "/", "--keep-directory-symlink", NULL};
 	int r = 0;
 
-	for (char *deb = strtok(debs, "\n"); deb && r == 0; deb = strtok(NULL, "\n"))
+	for (char *deb = strtok(debs, "\n"); deb && r == 0; deb = strtok(NULL, "\n")) {
+		const char *base = strrchr(deb, '/');
+		cleanup_free char *name = NULL;
+
+		base = base ? base + 1 : deb;
+		name = strndup(base, strcspn(base, "_"));
+		if (!name)
+			return -ENOMEM;
 		r = pipe_into_guest(vm, (char *[]){"dpkg-deb", "--fsys-tarfile", deb, NULL},
-				    consumer);
+				    (char *[]){"sh", "-c", (char *)unpack_script, "sh", name, NULL});
+		if (r == 0)
+			r = pipe_into_guest(vm, (char *[]){"dpkg-deb", "-f", deb, NULL},
+					    (char *[]){"sh", "-c", (char *)note_script, NULL});
+	}
 	return r;
 }
 

@@ -22,6 +22,8 @@ static const char usage[] =
 	"                          options win over it; see chiral-policy(5)\n"
 	"  --local PATH            a file or directory that each variant reads on its own node\n"
 	"  --program ISA=PATH      ship this file to the nodes of that ISA as the program's binary\n"
+	"  --allow-different-versions\n"
+	"                          run although the nodes have other versions of the program; say so\n"
 	"  --publish HOST:GUEST    port of this machine (127.0.0.1) that leads to one of a leader in\n"
 	"                          the microVM\n"
 	"  --cwd DIR               working directory on the leader's node (default: this one for a\n"

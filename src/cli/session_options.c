@@ -17,7 +17,7 @@
 
 enum {
 	O_LEADER = 256, O_FOLLOWER, O_LEVEL, O_ON_DIVERGENCE, O_LOCAL_PATH, O_PROGRAM, O_CWD, O_ENV,
-	O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_POLICY, O_HELP,
+	O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_POLICY, O_DIFFERENT, O_HELP,
 };
 
 static const struct {
@@ -31,6 +31,7 @@ static const struct {
 	{ { "policy", required_argument, NULL, O_POLICY }, OPT_POLICY },
 	{ { "local", required_argument, NULL, O_LOCAL_PATH }, OPT_PROGRAM },
 	{ { "program", required_argument, NULL, O_PROGRAM }, OPT_PROGRAM | OPT_SHIP },
+	{ { "allow-different-versions", no_argument, NULL, O_DIFFERENT }, OPT_LEVEL },
 	{ { "cwd", required_argument, NULL, O_CWD }, OPT_PROGRAM },
 	{ { "env", required_argument, NULL, O_ENV }, OPT_PROGRAM },
 	{ { "publish", required_argument, NULL, O_PUBLISH }, OPT_PUBLISH },
@@ -158,6 +159,9 @@ static int take(struct session_options *o, int option)
 		return add_local(o, optarg);
 	case O_PROGRAM:
 		return add_ship(o, optarg);
+	case O_DIFFERENT:
+		c->allow_different = true;
+		return 0;
 	case O_CWD:
 		o->cwd = optarg;
 		return 0;

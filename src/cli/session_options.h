@@ -7,7 +7,7 @@
 
 /* Which of the shared options a subcommand has. */
 #define OPT_NODES 0x01u	    /* --leader, --follower */
-#define OPT_LEVEL 0x02u	    /* --level, --on-divergence */
+#define OPT_LEVEL 0x02u	    /* --level, --on-divergence, --allow-different-versions */
 #define OPT_PROGRAM 0x04u   /* --local, --cwd, --env, and OPT_SHIP; PROGRAM ARGS... follow */
 #define OPT_PUBLISH 0x08u   /* --publish */
 #define OPT_STATUS 0x10u    /* --json-status-fd */

@@ -9,7 +9,8 @@ static const char usage[] =
 	"is compared with what it does now. Arguments and environment are those of the record.\n"
 	"\n"
 	"  --node NODE  where to run the follower (default: local)\n"
-	"  --level, --on-divergence, --policy, --program, --json-status-fd: see chiral run\n"
+	"  --level, --on-divergence, --policy, --program, --allow-different-versions,\n"
+	"  --json-status-fd: see chiral run\n"
 	"\n"
 	"Exit status: as chiral run.\n";
 

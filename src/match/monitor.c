@@ -11,6 +11,7 @@
 #include "match/shipped.h"
 #include "replay/replay.h"
 #include "session/start.h"
+#include "variant/program.h"
 #include "variant/spawn.h"
 
 #include <errno.h>
@@ -43,9 +44,10 @@ static int give_up(struct link *link, int exit_status, const char *fmt, ...)
 	return exit_status;
 }
 
-static int send_started(struct link *link, pid_t pid, const char *path)
+/* path and facts are borrowed. */
+static int send_started(struct link *link, pid_t pid, const char *path, const struct facts *facts)
 {
-	struct started s = { .pid = (uint32_t)pid, .program = (char *)path };
+	struct started s = { .pid = (uint32_t)pid, .program = (char *)path, .facts = *facts };
 	struct writer w = { 0 };
 	int r;
 
@@ -118,10 +120,16 @@ static void raise_fd_limit(void)
 	}
 }
 
-static int lead(struct link *link, const struct start *start, const char *path,
-		const struct sock_fprog *filter)
+/* What a variant is started from. */
+struct origin {
+	const char *path;
+	struct facts facts;
+	struct sock_fprog filter;
+};
+
+static int lead(struct link *link, const struct start *start, const struct origin *from)
 {
-	struct spawn spawn = { .start = start, .path = path, .filter = filter };
+	struct spawn spawn = { .start = start, .path = from->path, .filter = &from->filter };
 	struct spawned variant;
 	struct capture capture;
 	struct pipes pipes;
@@ -135,9 +143,9 @@ static int lead(struct link *link, const struct start *start, const char *path,
 	for (int i = 0; i < 3; i++)
 		cleanup_close_fn(&pipes.child[i]);
 	if (r < 0)
-		return give_up(link, r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "cannot execute '%s': %s", path,
-			       strerror(-r));
-	r = send_started(link, variant.pid, path);
+		return give_up(link, r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE,
+			       "cannot execute '%s': %s", from->path, strerror(-r));
+	r = send_started(link, variant.pid, from->path, &from->facts);
 	raise_fd_limit();
 	if (r == 0)
 		r = wait_go(link);
@@ -165,14 +173,13 @@ static int follow_status(const struct exited *e)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int follow(struct link *link, const struct start *start, uint32_t canonical,
-		  const char *path, const struct sock_fprog *filter)
+static int follow(struct link *link, const struct start *start, const struct origin *from)
 {
 	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct spawn spawn = {
 		.start = start,
-		.path = path,
-		.filter = filter,
+		.path = from->path,
+		.filter = &from->filter,
 		.stdio = { null, null, null },
 	};
 	struct spawned variant;
@@ -181,11 +188,12 @@ static int follow(struct link *link, const struct start *start, uint32_t canonic
 
 	if (r < 0)
 		return give_up(link, r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE,
-			       "cannot execute '%s' on the follower's node: %s", path, strerror(-r));
-	r = send_started(link, variant.pid, path);
+			       "cannot execute '%s' on the follower's node: %s", from->path,
+			       strerror(-r));
+	r = send_started(link, variant.pid, from->path, &from->facts);
 	if (r < 0)
 		return EXIT_PEER_LOST;
-	r = replay_notify(start, link, &variant, canonical, &exited);
+	r = replay_notify(start, link, &variant, start->leader_pid, &exited);
 	if (r < 0 && r != -EPIPE)
 		return give_up(link, EXIT_OWN_FAILURE, "the follower's monitor failed: %s", strerror(-r));
 	send_exited(link, &exited);
@@ -197,6 +205,11 @@ static char *const *expected;
 void monitor_expect(char *const *argv)
 {
 	expected = argv;
+}
+
+bool monitor_expects(void)
+{
+	return expected;
 }
 
 static bool as_expected(const struct start *start)
@@ -213,29 +226,41 @@ static bool as_expected(const struct start *start)
 	return true;
 }
 
-/* The first of PATH on the node, or the file that was shipped. */
+/* The first of PATH on the node, or the file that was shipped. Owned, NULL with *ret_why. */
+static char *find_program(const struct start *start, const char *shipped,
+			  struct program_refusal *ret_why)
+{
+	char *path = shipped ? strdup(shipped)
+			     : variant_find_program(start->program, start->env, start->cwd);
+
+	if (!path)
+		program_not_found(start, errno, ret_why);
+	return path;
+}
+
 static int run(struct link *link, const struct start *start, const char *shipped)
 {
-	cleanup_free char *path = NULL;
-	struct sock_fprog filter;
 	bool leads = start->role == ROLE_LEADER;
+	cleanup_free char *path = NULL;
+	struct program_refusal why;
+	struct origin from;
 	int r;
 
 	log_set_name(leads ? "chiral[leader]" : "chiral[follower]");
 	if (!as_expected(start))
 		return give_up(link, EXIT_OWN_FAILURE, "`chiral follow` was given another program or other arguments "
 					  "than the leader's '%s'", start->program);
-	path = shipped ? strdup(shipped)
-		       : variant_find_program(start->program, start->env, start->cwd);
-	if (!path)
-		return give_up(link, errno == EACCES ? EXIT_NOT_EXECUTABLE : EXIT_NOT_FOUND, "cannot find '%s' on this node: %s",
-			       start->program, strerror(errno));
-	r = filter_build(isa_native, leads ? FILTER_LEADER : FILTER_FOLLOWER, &filter);
-	if (r < 0)
+	from.path = path = find_program(start, shipped, &why);
+	if (!path || !program_inspect(path, start, &from.facts, &why))
+		return give_up(link, why.exit_status, "%s", why.text);
+	r = filter_build(isa_native, leads ? FILTER_LEADER : FILTER_FOLLOWER, &from.filter);
+	if (r < 0) {
+		facts_free(&from.facts);
 		return give_up(link, EXIT_OWN_FAILURE, "cannot build the seccomp filter: %s", strerror(-r));
-	r = leads ? lead(link, start, path, &filter)
-		  : follow(link, start, start->leader_pid, path, &filter);
-	filter_free(&filter);
+	}
+	r = leads ? lead(link, start, &from) : follow(link, start, &from);
+	filter_free(&from.filter);
+	facts_free(&from.facts);
 	return r;
 }
 

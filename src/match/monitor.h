@@ -14,5 +14,7 @@ int monitor_serve(struct link *link, const struct hello *peer, const struct fram
 
 /* `chiral follow`: sessions of this process must be for this program, as a follower. argv is borrowed. */
 void monitor_expect(char *const *argv);
+/* True once that was said. */
+bool monitor_expects(void);
 
 #endif

@@ -40,7 +40,11 @@ static int serve_link(struct link *l)
 		return 0;
 	if (r < 0)
 		return serve_fail(l, link_error(l));
-	if (link_recv_wait(l, FIRST_FRAME_MS, &f) < 0)
+	r = link_recv_wait(l, FIRST_FRAME_MS, &f);
+	/* The hub gave up before this node's turn came, and has said why to its user. */
+	if (r == -EPIPE && !monitor_expects())
+		return EXIT_OWN_FAILURE;
+	if (r < 0)
 		return serve_fail(l, link_error(l));
 	if (f.type == FRAME_EXEC)
 		return exec_serve(l, f.body, f.len);

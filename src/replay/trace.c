@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "variant/auxv.h"
+#include "variant/decide.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -227,9 +228,15 @@ static bool failed(int64_t ret)
 /* The leader's call succeeded; without its effect here the variants would not be the same any more. */
 static void cannot_follow(struct replay *rp, struct fthread *f, int64_t ret)
 {
-	char text[128];
+	const char *why = strerror((int)-ret), *path;
+	char text[512];
 
-	snprintf(text, sizeof(text), "the same call failed on its own node (%s)", strerror((int)-ret));
+	path = f->phase == PHASE_EXEC ? call_path(&f->call, f->call.id == CALL_EXECVEAT ? 1 : 0) : NULL;
+	if (path)
+		snprintf(text, sizeof(text), "cannot execute its own node's '%.256s' (%s); install the "
+					     "same program there", path, why);
+	else
+		snprintf(text, sizeof(text), "the same call failed on its own node (%s)", why);
 	replay_diverge(rp, f, REPORT_DIVERGENCE_OUTCOME, NULL, text);
 }
 

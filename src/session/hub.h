@@ -36,6 +36,7 @@ struct hub_config {
 	struct hub_ship ship[HUB_PEERS_MAX];
 	unsigned n_ship;
 	int status_fd;			/* JSON lines, or -1 */
+	bool allow_different;		/* other versions of the program are said, not refused */
 	bool quiet;			/* no line about what was compared at the end */
 };
 

@@ -131,7 +131,7 @@ static int start_peer(struct hub *h, struct peer *p, struct start *s)
 }
 
 /* What the followers' program is shown of itself is what the leader's is. */
-static void take_identity(struct start *s, const struct started *leader)
+static int take_identity(struct start *s, const struct started *leader)
 {
 	s->uid = leader->identity.uid;
 	s->euid = leader->identity.euid;
@@ -144,6 +144,35 @@ static void take_identity(struct start *s, const struct started *leader)
 	s->program = strdup(leader->program);
 	free(s->cwd);
 	s->cwd = strdup("");
+	facts_free(&s->facts);
+	return facts_copy(&leader->facts, &s->facts);
+}
+
+struct finding {
+	bool allow;	/* --allow-different-versions */
+	bool refused;
+};
+
+static void on_difference(void *arg, bool refuse, const char *text)
+{
+	struct finding *found = arg;
+
+	if (refuse && !found->allow) {
+		log_error("%s", text);
+		found->refused = true;
+	} else if (!found->refused) {
+		log_warn("%s", text);
+	}
+}
+
+/* The follower's program and libraries against the leader's, before anything of them runs. */
+static int compare_files(struct hub *h, const struct peer *follower)
+{
+	struct finding found = { .allow = h->config->allow_different };
+
+	facts_compare(&h->config->start.facts, h->config->leader ? h->leader.node : "the recorded node",
+		      &follower->started.facts, follower->node, on_difference, &found);
+	return found.refused ? fail(h, EXIT_NOT_EXECUTABLE, -EINVAL) : 0;
 }
 
 static int setup_record(struct hub *h)
@@ -228,10 +257,13 @@ int hub_setup(struct hub *h)
 	if (r == 0 && h->config->leader) {
 		r = start_peer(h, &h->leader, s);
 		if (r == 0)
-			take_identity(s, &h->leader.started);
+			r = take_identity(s, &h->leader.started);
 	}
-	for (unsigned i = 0; i < h->n_followers && r == 0; i++)
+	for (unsigned i = 0; i < h->n_followers && r == 0; i++) {
 		r = start_peer(h, &h->followers[i], s);
+		if (r == 0)
+			r = compare_files(h, &h->followers[i]);
+	}
 	if (r == 0 && h->config->record)
 		r = setup_record(h);
 	for (unsigned i = 0; i < h->n_followers && r >= 0; i++)

@@ -150,5 +150,5 @@ void peer_close(struct peer *p)
 		end_process(p->pid);
 	p->pid = 0;
 	cleanup_free_fn(&p->node);
-	cleanup_free_fn(&p->started.program);
+	started_free(&p->started);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/start.h"
 
+#include "base/cleanup.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -219,6 +221,7 @@ void start_encode(struct writer *w, const struct start *s)
 	put_str(w, s->cwd);
 	put_strv(w, s->local);
 	put_rules(w, &s->rules);
+	facts_encode(w, &s->facts);
 }
 
 static void get_fixed(struct reader *r, uint8_t *to, size_t n)
@@ -255,6 +258,7 @@ int start_decode(const uint8_t *body, size_t len, struct start *ret)
 	if (s.local)
 		check_paths(&r, s.local);
 	get_rules(&r, &s.rules);
+	facts_decode(&r, &s.facts);
 	if (!reader_done(&r) || s.role >= _ROLE_MAX || s.level >= _LEVEL_MAX ||
 	    s.action >= _ON_DIVERGENCE_MAX || s.on_lost_peer >= _ON_LOST_PEER_MAX || (flags & ~START_FLAGS_ALL) || !s.argv || !s.argv[0] ||
 	    !s.program[0] || s.window_events == 0 || s.window_bytes == 0) {
@@ -276,6 +280,7 @@ void start_free(struct start *s)
 	free(s->cwd);
 	argv_free(s->local);
 	rules_free(&s->rules);
+	facts_free(&s->facts);
 	*s = (struct start){ 0 };
 }
 
@@ -284,6 +289,7 @@ void started_encode(struct writer *w, const struct started *s)
 	put_u32(w, s->pid);
 	put_identity(w, &s->identity);
 	put_str(w, s->program);
+	facts_encode(w, &s->facts);
 }
 
 int started_decode(const uint8_t *body, size_t len, struct started *ret)
@@ -294,12 +300,19 @@ int started_decode(const uint8_t *body, size_t len, struct started *ret)
 	s.pid = get_u32(&r);
 	get_identity(&r, &s.identity);
 	s.program = get_str(&r, START_PATH_MAX);
+	facts_decode(&r, &s.facts);
 	if (!reader_done(&r)) {
-		free(s.program);
+		started_free(&s);
 		return -EPROTO;
 	}
 	*ret = s;
 	return 0;
+}
+
+void started_free(struct started *s)
+{
+	cleanup_free_fn(&s->program);
+	facts_free(&s->facts);
 }
 
 void exited_encode(struct writer *w, const struct exited *e)

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "event/call.h"
 #include "policy/rules.h"
+#include "session/facts.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,6 +68,7 @@ struct start {
 	struct {
 		uint64_t cur, max;
 	} rlimits[START_RLIMITS];
+	struct facts facts; /* the leader's files, kept in records; empty in a leader's START */
 };
 
 void start_encode(struct writer *w, const struct start *s);
@@ -82,10 +84,12 @@ struct started {
 	uint32_t pid;	/* on the node */
 	char *program;	/* absolute path that was executed; owned */
 	struct start identity; /* only the identity fields */
+	struct facts facts;    /* what the variant begins with on this node */
 };
 
 void started_encode(struct writer *w, const struct started *s);
 int started_decode(const uint8_t *body, size_t len, struct started *ret);
+void started_free(struct started *s);
 
 /* EXITED: the variant is gone. */
 struct exited {

@@ -39,7 +39,7 @@ static void try_started(const uint8_t *data, size_t size)
 		return;
 	started_encode(&w, &s);
 	check_same(&w, data, size);
-	free(s.program);
+	started_free(&s);
 }
 
 static void try_exited(const uint8_t *data, size_t size)
@@ -83,7 +83,13 @@ void fuzz_seeds(void)
 		.cwd = "/",
 		.local = none,
 	};
-	struct started started = { .pid = 12, .program = "/bin/true" };
+	struct fact facts[] = {
+		{ .role = FACT_SCRIPT, .id_kind = FACT_ID_DIGEST, .id_size = 2, .id = "x", .name = "/a",
+		  .path = "/a", .package = "", .version = "" },
+		{ .role = FACT_PROGRAM, .name = "/bin/true", .path = "/usr/bin/true",
+		  .package = "coreutils", .version = "9.1-1" },
+	};
+	struct started started = { .pid = 12, .program = "/bin/true", .facts = { 1, facts, 2 } };
 	struct exited exited = { .wait_status = 256, .compared = 1, .bytes = 77 };
 	struct writer w = { 0 };
 

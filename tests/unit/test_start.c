@@ -149,7 +149,7 @@ static void test_hostile_counts(void **state)
 	s.local = none;
 	s.rules = (struct policy_rules){ 0 };
 	start_encode(&w, &s);
-	fixed = w.len - (4 + 4 + 7 + 4 + 0 + 4 + 14 + 4 + 4 + 3 + 4 + 4 + 4);
+	fixed = w.len - (4 + 4 + 7 + 4 + 0 + 4 + 14 + 4 + 4 + 3 + 4 + 4 + 4 + 1 + 4);
 	/* argv says that it has 2^32 - 1 strings */
 	memset(w.data + fixed, 0xff, 4);
 	assert_int_equal(start_decode(w.data, w.len, &got), -EPROTO);
