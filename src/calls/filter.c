@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "calls/recorded.h"
 #include "calls/table.h"
 
 #include <errno.h>
@@ -72,7 +73,7 @@ static int rule_add(const struct filter_build *b, const struct call_row *row, ui
 
 static uint32_t action_stop(enum filter_role role)
 {
-	return role == FILTER_LEADER ? SCMP_ACT_TRACE(0) : SCMP_ACT_NOTIFY;
+	return role == FILTER_FOLLOWER ? SCMP_ACT_NOTIFY : SCMP_ACT_TRACE(0);
 }
 
 static bool row_needs_tracer(const struct call_row *row)
@@ -84,7 +85,10 @@ static bool row_needs_tracer(const struct call_row *row)
 /* What happens to a call of the row; irregular calls may have exceptions that depend on arguments. */
 static uint32_t row_action(const struct filter_build *b, const struct call_row *row)
 {
-	if (row->disposition == DISP_LOCAL && !(b->role == FILTER_LEADER && row->flags & CALL_WATCHED))
+	if (row->disposition == DISP_LOCAL &&
+	    (b->role == FILTER_FOLLOWER || !(row->flags & CALL_WATCHED)))
+		return SCMP_ACT_ALLOW;
+	if (b->role == FILTER_LEADER_RECORDED && row_is_recorded(b->isa, row))
 		return SCMP_ACT_ALLOW;
 	/* Unsupported calls go to the monitor, which names them once. */
 	if (row->disposition == DISP_REFUSED && row->status == STATUS_REFUSED)
@@ -255,7 +259,7 @@ int filter_build(enum isa isa, enum filter_role role, struct sock_fprog *ret)
 		r = export_program(&b, ret);
 	if (r < 0)
 		log_error("the seccomp filter for a %s %s cannot be built: %s", isa_descs[isa].name,
-			  role == FILTER_LEADER ? "leader" : "follower", strerror(-r));
+			  role == FILTER_FOLLOWER ? "follower" : "leader", strerror(-r));
 	return r;
 }
 

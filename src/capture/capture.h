@@ -7,11 +7,14 @@
 #include "session/start.h"
 #include "variant/spawn.h"
 
+struct recorder;
+
 struct capture {
 	const struct start *start;
 	struct leader *leader;
 	pid_t pid;		/* the variant's first process, at PTRACE_EVENT_EXEC */
 	struct loader loader;
+	struct recorder *recorder; /* when the variant's filter lets recorded calls run; or NULL */
 };
 
 /*

@@ -19,8 +19,10 @@
 
 void tracee_continue(struct tracee *tr, int signal)
 {
+	bool step = tr->recording && tr->n_pending;
+
 	tr->stopped = false;
-	ptrace(PTRACE_CONT, tr->tid, 0, (void *)(long)signal);
+	ptrace(step ? PTRACE_SYSCALL : PTRACE_CONT, tr->tid, 0, (void *)(long)signal);
 }
 
 void tracee_continue_to_exit(struct tracee *tr, int signal)
@@ -49,7 +51,12 @@ static void at_event(struct tracer *t, struct tracee *tr, int event, int signal)
 
 	switch (event) {
 	case PTRACE_EVENT_SECCOMP:
-		tracee_at_entry(t, tr);
+		if (tr->skipped_at_step) {
+			tr->skipped_at_step = false;
+			tracee_continue(tr, 0);
+		} else {
+			tracee_at_entry(t, tr);
+		}
 		break;
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:
@@ -70,6 +77,9 @@ static void at_event(struct tracer *t, struct tracee *tr, int event, int signal)
 
 static void at_death(struct tracer *t, struct tracee *tr, int status)
 {
+	/* Killed in a call that the kernel has recorded as interrupted. */
+	if (tr->recording && tr->state == TRACEE_HELD)
+		leader_resume(t->leader, &tr->slot, &tr->call);
 	leader_abandon(t->leader, &tr->slot);
 	leader_death(t->leader, (uint32_t)tr->tid, status);
 	if (tr->tid == t->root)
@@ -80,9 +90,13 @@ static void at_death(struct tracer *t, struct tracee *tr, int status)
 static void at_stop(struct tracer *t, struct tracee *tr, int status)
 {
 	int signal = WSTOPSIG(status), event = status >> 16;
+	bool in_call = tr->state == TRACEE_CALL || tr->state == TRACEE_LOCAL_CALL;
 
+	collector_complete(t, tr, event || (signal & 0x80) ? 0 : signal);
 	if (event)
 		at_event(t, tr, event, signal & 0x7f);
+	else if (signal == (SIGTRAP | 0x80) && tr->recording && !in_call)
+		tracee_at_step(t, tr);
 	else if (signal == (SIGTRAP | 0x80))
 		tracee_at_exit(t, tr);
 	else
@@ -91,8 +105,10 @@ static void at_stop(struct tracer *t, struct tracee *tr, int status)
 
 void tracer_handle(struct tracer *t, pid_t tid, int status)
 {
-	struct tracee *tr = tracee_find(&t->tracees, tid);
+	struct tracee *tr;
 
+	collector_drain(t);
+	tr = tracee_find(&t->tracees, tid);
 	if (!tr) {
 		if (!WIFSTOPPED(status))
 			return;
@@ -191,6 +207,9 @@ static bool obey(struct tracer *t, bool held)
 			kill(t->root, signal);
 			break;
 		case WISH_REPORT:
+			/* Recorded calls have no stop of their own at which they could be held. */
+			if (t->collector.recorder)
+				stop_all(t);
 			tracer_report(t);
 			held = true;
 			break;
@@ -204,24 +223,40 @@ static bool obey(struct tracer *t, bool held)
 	}
 }
 
+/* False: the session is over. */
+static bool serve(struct tracer *t)
+{
+	if (!t->tracees.by_tid || t->err ||
+	    (leader_wish(t->leader) != WISH_NONE && !obey(t, false)))
+		return false;
+	if (leader_has_news(t->leader))
+		unpark_all(t);
+	while (t->forbidden_tid)
+		if (tracer_accuse(t) && !obey(t, true))
+			return false;
+	return true;
+}
+
 static void loop(struct tracer *t)
 {
-	while (t->tracees.by_tid && t->err == 0) {
+	bool go_on = true;
+
+	while (go_on) {
 		int status;
 		pid_t tid;
 
-		if (leader_wish(t->leader) != WISH_NONE && !obey(t, false))
+		collector_lock(t);
+		go_on = serve(t);
+		collector_unlock(t);
+		if (!go_on)
 			return;
-		if (leader_has_news(t->leader))
-			unpark_all(t);
-		while (t->forbidden_tid)
-			if (tracer_accuse(t) && !obey(t, true))
-				return;
 		tid = waitpid(-1, &status, __WALL);
+		if (tid < 0 && errno != EINTR)
+			return;
+		collector_lock(t);
 		if (tid > 0)
 			tracer_handle(t, tid, status);
-		else if (errno != EINTR)
-			return;
+		collector_unlock(t);
 	}
 }
 
@@ -250,15 +285,25 @@ int capture_ptrace(const struct capture *c)
 		.root = c->pid,
 		.tracees = { .key = c->start->key },
 	};
-	struct tracee *tr = tracee_add(&t.tracees, c->pid, NULL);
+	struct tracee *tr;
+	int r = 0;
 
+	t.tracees.recorded = c->recorder;
+	tr = tracee_add(&t.tracees, c->pid, NULL);
 	if (!tr)
 		return -ENOMEM;
 	policy_index_init(&t.policy, &c->start->rules);
 	tr->process->loader = c->loader;
 	tr->state = TRACEE_RUNNING;
-	tracee_continue(tr, 0);
-	loop(&t);
+	if (c->recorder)
+		r = collector_start(&t, c->recorder);
+	if (r < 0) {
+		t.err = r;
+	} else {
+		tracee_continue(tr, 0);
+		loop(&t);
+	}
+	collector_stop(&t);
 	kill_all(&t);
 	t.deferred_tid = 0;
 	leader_counts(t.leader, &t.counts.events, &t.counts.bytes);

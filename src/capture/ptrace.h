@@ -3,6 +3,7 @@
 #ifndef CHIRAL_CAPTURE_PTRACE_H
 #define CHIRAL_CAPTURE_PTRACE_H
 
+#include "capture/bpf/collect.h"
 #include "capture/capture.h"
 #include "capture/tracee.h"
 #include "match/history.h"
@@ -20,6 +21,7 @@ struct tracer {
 	pid_t forbidden_tid;	/* wants to make a call that ends the session; 0: none */
 	pid_t deferred_tid;	/* a stop that waits for WISH_RESUME; 0: none */
 	int deferred_status;
+	struct collector collector; /* of records of the kernel; its recorder is NULL without them */
 	int err;		/* a failure of ours: the session ends; negative errno */
 };
 
@@ -29,8 +31,13 @@ void tracee_continue(struct tracee *tr, int signal);
 void tracee_continue_to_exit(struct tracee *tr, int signal);
 
 /* ptrace_call.c */
+/* r: what reading a call gave. False: it is not to be used; t->err may be set. */
+bool tracer_captured(struct tracer *t, struct tracee *tr, int r);
 void tracee_at_entry(struct tracer *t, struct tracee *tr);
 void tracee_at_exit(struct tracer *t, struct tracee *tr);
+/* The entry or exit stop of a thread that is continued from call to call, because a signal waits for its
+ * next compared one (its calls are recorded otherwise). */
+void tracee_at_step(struct tracer *t, struct tracee *tr);
 /* PTRACE_EVENT_FORK, _VFORK, _CLONE: the child is known by its parent's call. */
 void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child);
 void tracee_at_exec(struct tracer *t, struct tracee *tr);

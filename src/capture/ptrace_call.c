@@ -3,6 +3,7 @@
 #include "capture/ptrace.h"
 
 #include "base/log.h"
+#include "calls/recorded.h"
 #include "capture/execcheck.h"
 #include "variant/auxv.h"
 #include "variant/decide.h"
@@ -113,7 +114,7 @@ static bool perform(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 	if (changes_identity(tr->native.canon))
 		tr->process->other_identity = true;
 	tr->process->performer.writes_files = !tr->process->other_identity;
-	if (tr->process->shares_files || tr->n_pending || tr->redelivered ||
+	if (tr->recording || tr->process->shares_files || tr->n_pending || tr->redelivered ||
 	    !performer_try(&tr->process->performer, tr->process->pid, &tr->native, &tr->call,
 			   &tr->mem.mem, &ret))
 		return false;
@@ -223,7 +224,7 @@ void tracee_unpark(struct tracer *t, struct tracee *tr)
 	execute(t, tr, &regs);
 }
 
-static bool captured(struct tracer *t, struct tracee *tr, int r)
+bool tracer_captured(struct tracer *t, struct tracee *tr, int r)
 {
 	if (r == -ESRCH)
 		return false; /* killed meanwhile; its death comes next */
@@ -303,7 +304,7 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 		skip_call(tr, &regs, -ENOSYS);
 		return;
 	}
-	if (!captured(t, tr, call_capture_in(&tr->cx, n, &tr->call)))
+	if (!tracer_captured(t, tr, call_capture_in(&tr->cx, n, &tr->call)))
 		return;
 	v = call_decide(n, &tr->call, tr->process->vdt, &tr->process->loader, t->start->local);
 	forget_descriptors(tr);
@@ -317,17 +318,41 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 		at_compared(t, tr, &regs);
 }
 
+void tracee_at_step(struct tracer *t, struct tracee *tr)
+{
+	struct isa_regs regs;
+	struct __ptrace_syscall_info info;
+	uint64_t arg[CALL_ARGS_MAX];
+	const struct call_row *row;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, tr->tid, sizeof(info), &info) < 0 ||
+	    isa_regs_get(tr->tid, &regs) < 0)
+		return; /* killed meanwhile */
+	for (int i = 0; i < CALL_ARGS_MAX; i++)
+		arg[i] = isa_regs_arg(&regs, i);
+	row = call_row_of_nr(isa_native, isa_regs_nr(&regs));
+	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || !row ||
+	    !row_is_recorded(isa_native, call_row_sub(row, arg))) {
+		/* Nobody's business, or the filter's. */
+		tracee_continue(tr, 0);
+		return;
+	}
+	tracee_at_entry(t, tr);
+	/* The filter is asked about a skipped call as well, by the number -1. */
+	tr->skipped_at_step = tr->state == TRACEE_RUNNING && tr->at_boundary;
+}
+
 /* A mapping of a virtual file: followers, which have no such file, get its bytes. */
 static void add_mapping(struct tracer *t, struct tracee *tr, int64_t ret)
 {
 	if (tr->native.canon->irregular != IRR_MMAP || ret < 0 || (tr->call.arg[3] & MAP_ANONYMOUS))
 		return;
-	captured(t, tr, call_add_memory(&tr->cx, &tr->call, 0, (uint64_t)ret, tr->call.arg[1]));
+	tracer_captured(t, tr, call_add_memory(&tr->cx, &tr->call, 0, (uint64_t)ret, tr->call.arg[1]));
 }
 
 void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret)
 {
-	if (!captured(t, tr, call_capture_out(&tr->cx, &tr->native, ret, &tr->call)))
+	if (!tracer_captured(t, tr, call_capture_out(&tr->cx, &tr->native, ret, &tr->call)))
 		return;
 	add_mapping(t, tr, ret);
 	call_virtual_effects(&tr->call, tr->process->vdt);

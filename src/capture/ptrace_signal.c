@@ -114,6 +114,8 @@ static void deliver_fatal(struct tracer *t, struct tracee *tr, int signal, const
 		tracee_emit_held(t, tr);
 	else
 		leader_cancel(t->leader, &tr->slot);
+	if (tr->state == TRACEE_HELD)
+		tr->state = TRACEE_RUNNING; /* its death leaves no call open */
 	emit_signal(t, tr, SIGNAL_FATAL, signal, info);
 	tracee_continue(tr, signal);
 }
@@ -162,6 +164,14 @@ static void deliver_harmless(struct tracer *t, struct tracee *tr, int signal)
 	tracee_continue(tr, signal);
 }
 
+/* The kernel's program has stopped the thread (record.bpf.c); what it was for is done. */
+static void tracee_swallow_stop(struct tracer *t, struct tracee *tr)
+{
+	if (tr->state == TRACEE_HELD && !result_restarts(tr->held_ret) && !tracee_has_signal(tr))
+		tracee_emit_held(t, tr);
+	tracee_continue(tr, 0);
+}
+
 void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 {
 	const struct handler *h = &tr->process->handlers[signal];
@@ -173,6 +183,10 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 		tr->redelivered = 0;
 		info = tr->redelivered_info;
 		ptrace(PTRACE_SETSIGINFO, tr->tid, 0, &info);
+	}
+	if (tr->recording && signal == SIGSTOP && info.si_code == SI_KERNEL) {
+		tracee_swallow_stop(t, tr);
+		return;
 	}
 	if (is_fault(signal, &info)) {
 		emit_signal(t, tr, SIGNAL_FAULT, signal, &info);

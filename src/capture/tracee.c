@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/tracee.h"
 
+#include "capture/bpf/collect.h"
+
 #include <stdlib.h>
 
 static int64_t cookie_to_object(void *owner, int epfd, uint64_t cookie)
@@ -30,13 +32,19 @@ struct tracee *tracee_find(struct tracees *t, pid_t tid)
 	return tr;
 }
 
+static void process_free(struct process *p)
+{
+	if (!p)
+		return;
+	performer_free(&p->performer);
+	vdt_free(p->vdt);
+	free(p);
+}
+
 static void process_unref(struct process *p)
 {
-	if (p && --p->refs == 0) {
-		performer_free(&p->performer);
-		vdt_free(p->vdt);
-		free(p);
-	}
+	if (p && --p->refs == 0)
+		process_free(p);
 }
 
 static struct process *process_new(pid_t pid)
@@ -78,8 +86,16 @@ struct tracee *tracee_add(struct tracees *t, pid_t tid, struct process *process)
 
 	if (!tr)
 		return NULL;
+	if (t->recorded) {
+		tr->recording = calloc(1, sizeof(*tr->recording));
+		if (tr->recording)
+			pieces_init(&tr->recording->pieces);
+	}
 	tr->process = process ? process : process_new(tid);
-	if (!tr->process) {
+	if (!tr->process || (t->recorded && !tr->recording)) {
+		if (!process)
+			process_free(tr->process);
+		free(tr->recording);
 		free(tr);
 		return NULL;
 	}
@@ -103,6 +119,9 @@ void tracee_remove(struct tracees *t, struct tracee *tr)
 	HASH_DELETE(hh, t->by_tid, tr);
 	process_unref(tr->process);
 	call_record_free(&tr->call);
+	if (tr->recording)
+		pieces_free(&tr->recording->pieces);
+	free(tr->recording);
 	free(tr);
 }
 

@@ -65,12 +65,17 @@ struct tracee {
 	int redelivered;		/* signal sent again at a boundary; 0: none */
 	bool at_boundary;		/* nothing was executed since the entry of a compared call */
 	siginfo_t redelivered_info;
+	struct recording *recording;	/* its calls are recorded by the kernel; NULL: they are not */
+	bool skipped_at_step;		/* a call was skipped before the filter has seen it */
 	UT_hash_handle hh;
 };
+
+struct recording;
 
 struct tracees {
 	struct tracee *by_tid;
 	const uint8_t *key;
+	bool recorded;	/* by the kernel: each thread gets a recording */
 };
 
 struct tracee *tracee_find(struct tracees *t, pid_t tid);

@@ -3,13 +3,13 @@
 #include "cli/check.h"
 
 #include "base/cleanup.h"
+#include "capture/bpf/recorder.h"
 #include "isa/counter.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/bpf.h>
 #include <linux/kvm.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -119,33 +119,17 @@ static int probe_btf(char *detail)
 	return magic == 0xeb9f ? 0 : 1;
 }
 
-static int bpf(int cmd, union bpf_attr *attr)
-{
-	int fd = (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* What capture/bpf needs: a ring buffer, and the right to load a tracing program. */
+/* The program that records calls, as a session loads it. */
 static int probe_bpf(char *detail)
 {
-	struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	union bpf_attr map = { .map_type = BPF_MAP_TYPE_RINGBUF, .max_entries = 1 << 16 };
-	union bpf_attr prog = {
-		.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
-		.insns = (uint64_t)(uintptr_t)code,
-		.insn_cnt = ARRAY_SIZE(code),
-		.license = (uint64_t)(uintptr_t) "GPL",
-	};
-	int r = bpf(BPF_MAP_CREATE, &map);
+	struct recorder *recorder;
+	const char *why;
+	int r = recorder_open(&recorder, &why);
 
 	if (r < 0)
-		return check_say(detail, r, "no ring buffer");
-	r = bpf(BPF_PROG_LOAD, &prog);
-	return r < 0 ? check_say(detail, r, "no tracing program") : 0;
+		return check_say(detail, r, "%s", why);
+	recorder_close(recorder);
+	return 0;
 }
 
 /* ---- packets held until the verdict ---- */
@@ -257,9 +241,9 @@ const struct check check_host[] = {
 	{"counter-trap", CHECK_NICE,
 	 LATER "the leader's time for programs that read the time counter (PR_SET_TSC)",
 	 "on arm64 a kernel of 6.12 or newer", probe_counter},
-	{"btf", CHECK_NICE, LATER "capture in the kernel (type information of the kernel)",
+	{"btf", CHECK_NICE, "--capture bpf: type information of the kernel",
 	 "a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's", probe_btf},
-	{"bpf", CHECK_NICE, LATER "capture in the kernel (CAP_BPF and CAP_PERFMON)",
+	{"bpf", CHECK_NICE, "--capture bpf: a leader whose calls are recorded by the kernel, without stops",
 	 NEEDS_ROOT ", or setcap cap_bpf,cap_perfmon+ep chiral", probe_bpf},
 	{"net-namespace", CHECK_NICE, LATER "networks of the variants' own",
 	 NEEDS_ROOT, probe_netns},

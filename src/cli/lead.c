@@ -11,8 +11,8 @@ static const char usage[] =
 	"Runs PROGRAM here as the leader, and waits for `chiral follow` from another machine at ADDRESS\n"
 	"(tcp://HOST:PORT or unix:PATH). Either side may be started first. The link is not encrypted.\n"
 	"\n"
-	"  --level, --on-divergence, --policy, --local, --program, --allow-different-versions, --cwd,\n"
-	"  --env, --json-status-fd: see chiral run\n"
+	"  --level, --on-divergence, --policy, --capture, --local, --program,\n"
+	"  --allow-different-versions, --cwd, --env, --json-status-fd: see chiral run\n"
 	"\n"
 	"Exit status: as chiral run.\n";
 

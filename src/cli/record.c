@@ -13,7 +13,8 @@ static const char usage[] =
 	"\n"
 	"  -o, --output FILE  the record\n"
 	"  --leader NODE      where to run (default: local)\n"
-	"  --policy, --local, --program, --publish, --cwd, --env, --json-status-fd: see chiral run\n"
+	"  --policy, --capture, --local, --program, --publish, --cwd, --env, --json-status-fd: see\n"
+	"  chiral run\n"
 	"\n"
 	"Exit status: the program's own, or 121, 125, 126, 127 as chiral run.\n";
 

@@ -20,6 +20,8 @@ static const char usage[] =
 	"                          report and go on\n"
 	"  --policy FILE           settings and rules about calls, instead of /etc/chiral/policy.yaml;\n"
 	"                          options win over it; see chiral-policy(5)\n"
+	"  --capture HOW           how the leader's calls are captured: ptrace (default), bpf (recorded by\n"
+	"                          the kernel: faster, needs root), auto (bpf where it is possible)\n"
 	"  --local PATH            a file or directory that each variant reads on its own node\n"
 	"  --program ISA=PATH      ship this file to the nodes of that ISA as the program's binary\n"
 	"  --allow-different-versions\n"

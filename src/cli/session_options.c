@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 enum {
-	O_LEADER = 256, O_FOLLOWER, O_LEVEL, O_ON_DIVERGENCE, O_LOCAL_PATH, O_PROGRAM, O_CWD, O_ENV,
-	O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_POLICY, O_DIFFERENT, O_HELP,
+	O_LEADER = 256, O_FOLLOWER, O_LEVEL, O_ON_DIVERGENCE, O_CAPTURE, O_LOCAL_PATH, O_PROGRAM,
+	O_CWD, O_ENV, O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_POLICY, O_DIFFERENT, O_HELP,
 };
 
 static const struct {
@@ -29,6 +29,7 @@ static const struct {
 	{ { "level", required_argument, NULL, O_LEVEL }, OPT_LEVEL },
 	{ { "on-divergence", required_argument, NULL, O_ON_DIVERGENCE }, OPT_LEVEL },
 	{ { "policy", required_argument, NULL, O_POLICY }, OPT_POLICY },
+	{ { "capture", required_argument, NULL, O_CAPTURE }, OPT_PROGRAM },
 	{ { "local", required_argument, NULL, O_LOCAL_PATH }, OPT_PROGRAM },
 	{ { "program", required_argument, NULL, O_PROGRAM }, OPT_PROGRAM | OPT_SHIP },
 	{ { "allow-different-versions", no_argument, NULL, O_DIFFERENT }, OPT_LEVEL },
@@ -155,6 +156,9 @@ static int take(struct session_options *o, int option)
 	case O_POLICY:
 		o->policy = optarg;
 		return 0;
+	case O_CAPTURE:
+		return set_choice(&c->start.capture, capture_from_name(optarg), "--capture", optarg,
+				  "ptrace, bpf, auto");
 	case O_LOCAL_PATH:
 		return add_local(o, optarg);
 	case O_PROGRAM:

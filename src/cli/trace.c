@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <uthash.h>
 
 static const char usage[] =
 	"usage: chiral trace FILE\n"
@@ -62,12 +63,65 @@ static void print_event(const struct event *e)
 	}
 }
 
-static int print_events(const struct frame *f, struct call_record *call)
+#define THREADS_MAX 65536u /* alive at once: a file of garbage cannot ask for more memory */
+
+/* A thread's call: the end of an announced one is printed with what is known from its beginning. */
+struct traced {
+	uint32_t tid;
+	struct call_record call;
+	UT_hash_handle hh;
+};
+
+static struct traced *traced_of(struct traced **all, uint32_t tid)
+{
+	struct traced *t;
+
+	HASH_FIND(hh, *all, &tid, sizeof(tid), t);
+	if (t)
+		return t;
+	t = HASH_COUNT(*all) < THREADS_MAX ? calloc(1, sizeof(*t)) : NULL;
+	if (!t)
+		return NULL;
+	t->tid = tid;
+	HASH_ADD(hh, *all, tid, sizeof(t->tid), t);
+	return t;
+}
+
+static void traced_remove(struct traced **all, struct traced *t)
+{
+	HASH_DELETE(hh, *all, t);
+	call_record_free(&t->call);
+	free(t);
+}
+
+static void traced_free(struct traced **all)
+{
+	struct traced *t, *tmp;
+
+	HASH_ITER(hh, *all, t, tmp)
+	traced_remove(all, t);
+}
+
+/* An event's kind and thread; its call is decoded to the thread's own record. */
+static int decode(struct traced **all, struct reader *r, struct event *ret)
+{
+	struct reader head = *r;
+	struct traced *t;
+
+	get_u8(&head);
+	t = traced_of(all, get_u32(&head));
+	if (!t)
+		return -ENOMEM;
+	ret->call = &t->call;
+	return event_decode(r, ret);
+}
+
+static int print_events(const struct frame *f, struct traced **all)
 {
 	struct reader r = reader_of(f->body, f->len);
 
 	while (r.left) {
-		struct event e = { .call = call };
+		struct event e;
 		struct reader one;
 		size_t n;
 		const uint8_t *bytes = get_blob(&r, FRAME_MAX, &n);
@@ -75,16 +129,18 @@ static int print_events(const struct frame *f, struct call_record *call)
 		if (!bytes)
 			return -EPROTO;
 		one = reader_of(bytes, n);
-		if (event_decode(&one, &e) < 0 || !reader_done(&one))
+		if (decode(all, &one, &e) < 0 || !reader_done(&one))
 			return -EPROTO;
 		print_event(&e);
+		if (e.kind == EVENT_DEATH)
+			traced_remove(all, traced_of(all, e.tid));
 	}
 	return 0;
 }
 
 static int trace_file(const char *path)
 {
-	struct call_record call = { 0 };
+	struct traced *all = NULL;
 	struct recfile *file = NULL;
 	struct hello hello, own;
 	const uint8_t *start;
@@ -100,10 +156,10 @@ static int trace_file(const char *path)
 				      "Chiral)", path);
 	while (r == 0 && (r = recfile_next(file, &f)) == 1) {
 		r = 0;
-		if (f.type == FRAME_EVENTS && print_events(&f, &call) < 0)
+		if (f.type == FRAME_EVENTS && print_events(&f, &all) < 0)
 			r = log_errno(EPROTO, "%s holds malformed events", path);
 	}
-	call_record_free(&call);
+	traced_free(&all);
 	recfile_free(file);
 	if (r == 0 && fflush(stdout) != 0)
 		r = log_errno(errno, "cannot write to stdout");

@@ -255,6 +255,15 @@ static void wait_match(struct leader *l, const struct leader_slot *slot)
 			return;
 }
 
+/* lock held */
+static void wait_window(struct leader *l)
+{
+	while (window_full(l) && !must_stop(l)) {
+		send_batch(l);
+		pthread_cond_wait(&l->progress, &l->lock);
+	}
+}
+
 bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c)
 {
 	bool go;
@@ -263,10 +272,7 @@ bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_
 	slot->call = c;
 	if (!slot->prev)
 		slot_link(l, slot);
-	while (window_full(l) && !must_stop(l)) {
-		send_batch(l);
-		pthread_cond_wait(&l->progress, &l->lock);
-	}
+	wait_window(l);
 	if (is_barrier(l, slot) && !l->alone && !must_stop(l)) {
 		if (!slot->announced)
 			announce_call(l, slot);
@@ -294,6 +300,25 @@ bool leader_has_news(struct leader *l)
 {
 	return atomic_load_explicit(&l->news, memory_order_relaxed) &&
 	       atomic_exchange(&l->news, false);
+}
+
+void leader_make_room(struct leader *l)
+{
+	lock(l);
+	wait_window(l);
+	unlock(l);
+}
+
+void leader_block(struct leader *l, struct leader_slot *slot, const struct call_record *c)
+{
+	lock(l);
+	slot->call = c;
+	if (!slot->prev)
+		slot_link(l, slot);
+	if (!slot->announced)
+		announce_call(l, slot);
+	after_event(l);
+	unlock(l);
 }
 
 void leader_pause(struct leader *l, struct leader_slot *slot)

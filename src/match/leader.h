@@ -65,6 +65,10 @@ bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_
 bool leader_may_go(struct leader *l, const struct leader_slot *slot);
 /* True once after calls were matched. As for wishes, the thread's waits are interrupted. */
 bool leader_has_news(struct leader *l);
+/* Waits while the window is full. For calls that have been executed already. */
+void leader_make_room(struct leader *l);
+/* The thread waits inside of call c: announced at once, until leader_pause() c must not change. */
+void leader_block(struct leader *l, struct leader_slot *slot, const struct call_record *c);
 /* A call without exit: its entry goes into the stream now. */
 void leader_announce(struct leader *l, struct leader_slot *slot);
 /* The thread is about to change its record: the call in flight is no longer announced. */

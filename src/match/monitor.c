@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "calls/filter.h"
+#include "capture/bpf/recorder.h"
 #include "capture/capture.h"
 #include "cli/cli.h"
 #include "match/leader.h"
@@ -125,6 +126,7 @@ struct origin {
 	const char *path;
 	struct facts facts;
 	struct sock_fprog filter;
+	struct recorder *recorder; /* of a leader; NULL: its calls are captured by stops */
 };
 
 static int lead(struct link *link, const struct start *start, const struct origin *from)
@@ -155,11 +157,41 @@ static int lead(struct link *link, const struct start *start, const struct origi
 		kill(variant.pid, SIGKILL);
 		return EXIT_PEER_LOST;
 	}
-	capture = (struct capture){ start, leader, variant.pid, variant.loader };
+	capture = (struct capture){ start, leader, variant.pid, variant.loader, from->recorder };
 	r = capture_ptrace(&capture);
 	leader_free(leader);
 	if (r < 0)
 		return give_up(link, EXIT_OWN_FAILURE, "capturing the leader failed: %s", strerror(-r));
+	return 0;
+}
+
+/*
+ * How the leader's calls are captured: *ret is the kernel's recorder, or NULL for stops. In lockstep
+ * every call has to be held at its entry, and those that a rule is about may have to: only a stop can
+ * do that.
+ */
+static int choose_capture(struct link *link, const struct start *start, struct recorder **ret)
+{
+	const char *why;
+	int r;
+
+	*ret = NULL;
+	if (start->capture == CAPTURE_PTRACE)
+		return 0;
+	if (start->level == LEVEL_LOCKSTEP || start->rules.n) {
+		if (start->capture == CAPTURE_BPF)
+			log_info("%s calls at their entry: the leader's are captured by ptrace",
+				 start->rules.n ? "the policy's rules hold" : "lockstep holds");
+		return 0;
+	}
+	r = recorder_open(ret, &why);
+	if (r < 0 && start->capture == CAPTURE_BPF)
+		return give_up(link, EXIT_OWN_FAILURE,
+			       "the kernel cannot record the leader's calls: %s (%s); use --capture ptrace",
+			       why, strerror(-r));
+	if (r < 0)
+		log_info("the kernel cannot record the leader's calls: %s; they are captured by ptrace",
+			 why);
 	return 0;
 }
 
@@ -238,12 +270,26 @@ static char *find_program(const struct start *start, const char *shipped,
 	return path;
 }
 
+static int begin(struct link *link, const struct start *start, struct origin *from)
+{
+	bool leads = start->role == ROLE_LEADER;
+	enum filter_role role = !leads ? FILTER_FOLLOWER
+				: from->recorder ? FILTER_LEADER_RECORDED : FILTER_LEADER;
+	int r = filter_build(isa_native, role, &from->filter);
+
+	if (r < 0)
+		return give_up(link, EXIT_OWN_FAILURE, "cannot build the seccomp filter: %s", strerror(-r));
+	r = leads ? lead(link, start, from) : follow(link, start, from);
+	filter_free(&from->filter);
+	return r;
+}
+
 static int run(struct link *link, const struct start *start, const char *shipped)
 {
 	bool leads = start->role == ROLE_LEADER;
 	cleanup_free char *path = NULL;
 	struct program_refusal why;
-	struct origin from;
+	struct origin from = { 0 };
 	int r;
 
 	log_set_name(leads ? "chiral[leader]" : "chiral[follower]");
@@ -253,13 +299,10 @@ static int run(struct link *link, const struct start *start, const char *shipped
 	from.path = path = find_program(start, shipped, &why);
 	if (!path || !program_inspect(path, start, &from.facts, &why))
 		return give_up(link, why.exit_status, "%s", why.text);
-	r = filter_build(isa_native, leads ? FILTER_LEADER : FILTER_FOLLOWER, &from.filter);
-	if (r < 0) {
-		facts_free(&from.facts);
-		return give_up(link, EXIT_OWN_FAILURE, "cannot build the seccomp filter: %s", strerror(-r));
-	}
-	r = leads ? lead(link, start, &from) : follow(link, start, &from);
-	filter_free(&from.filter);
+	r = leads ? choose_capture(link, start, &from.recorder) : 0;
+	if (r == 0)
+		r = begin(link, start, &from);
+	recorder_close(from.recorder);
 	facts_free(&from.facts);
 	return r;
 }

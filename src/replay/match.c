@@ -346,6 +346,7 @@ void replay_at_call(struct replay *rp, struct fthread *f)
 
 	f->phase = PHASE_NONE;
 	if (f->process->ending && f->sending) {
+		replay_unblock(f, f->sending);
 		answer_restart(rp, f); /* it was faster than the signal that ends it */
 		return;
 	}

@@ -81,6 +81,8 @@ bool replay_try_reap(struct replay *rp, struct fthread *f);
 
 /* signal.c */
 void replay_send_signal(struct replay *rp, struct fthread *f, int signal, const void *siginfo);
+/* In a ptrace stop: the signal that was sent is not blocked any more. */
+void replay_unblock(const struct fthread *f, int signal);
 /* f->at_exit comes with the end of the call. False when that is all: the result is still to be given. */
 bool replay_signal_at_exit(struct replay *rp, struct fthread *f);
 /* PHASE_SUSPEND: at the stop before the wait begins. */

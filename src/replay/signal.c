@@ -34,6 +34,19 @@ static bool is_fault(int signal, const siginfo_t *info)
 	}
 }
 
+/* The leader's thread got it before it came to a place where it blocks all signals, as
+ * pthread_create(3) does around clone(2); this one is there already, and would wait for ever. */
+void replay_unblock(const struct fthread *f, int signal)
+{
+	uint64_t blocked;
+
+	if (f->stop != STOP_TRACE ||
+	    ptrace(PTRACE_GETSIGMASK, f->tid, sizeof(blocked), &blocked) < 0)
+		return;
+	blocked &= ~(UINT64_C(1) << (signal - 1));
+	ptrace(PTRACE_SETSIGMASK, f->tid, sizeof(blocked), &blocked);
+}
+
 void replay_send_signal(struct replay *rp, struct fthread *f, int signal, const void *siginfo)
 {
 	f->sending = signal;

@@ -26,6 +26,12 @@ static const char *const lost_names[_ON_LOST_PEER_MAX] = {
 	[LOST_CONTINUE] = "continue",
 };
 
+static const char *const capture_names[_CAPTURE_MAX] = {
+	[CAPTURE_PTRACE] = "ptrace",
+	[CAPTURE_BPF] = "bpf",
+	[CAPTURE_AUTO] = "auto",
+};
+
 static int index_of(const char *const *names, int n, const char *name)
 {
 	for (int i = 0; i < n; i++)
@@ -62,6 +68,16 @@ const char *lost_name(enum on_lost_peer action)
 int lost_from_name(const char *name)
 {
 	return index_of(lost_names, _ON_LOST_PEER_MAX, name);
+}
+
+const char *capture_name(enum session_capture capture)
+{
+	return capture_names[capture];
+}
+
+int capture_from_name(const char *name)
+{
+	return index_of(capture_names, _CAPTURE_MAX, name);
 }
 
 size_t argv_len(char *const *v)
@@ -205,6 +221,7 @@ void start_encode(struct writer *w, const struct start *s)
 	put_u8(w, s->level);
 	put_u8(w, s->action);
 	put_u8(w, s->on_lost_peer);
+	put_u8(w, s->capture);
 	put_u8(w, (uint8_t)((s->stdio_inherit ? START_FLAG_STDIO_INHERIT : 0) |
 			    (s->shipped ? START_FLAG_SHIPPED : 0) |
 			    (s->has_identity ? START_FLAG_IDENTITY : 0)));
@@ -242,6 +259,7 @@ int start_decode(const uint8_t *body, size_t len, struct start *ret)
 	s.level = get_u8(&r);
 	s.action = get_u8(&r);
 	s.on_lost_peer = get_u8(&r);
+	s.capture = get_u8(&r);
 	flags = get_u8(&r);
 	get_fixed(&r, s.session, sizeof(s.session));
 	get_fixed(&r, s.key, sizeof(s.key));
@@ -260,7 +278,8 @@ int start_decode(const uint8_t *body, size_t len, struct start *ret)
 	get_rules(&r, &s.rules);
 	facts_decode(&r, &s.facts);
 	if (!reader_done(&r) || s.role >= _ROLE_MAX || s.level >= _LEVEL_MAX ||
-	    s.action >= _ON_DIVERGENCE_MAX || s.on_lost_peer >= _ON_LOST_PEER_MAX || (flags & ~START_FLAGS_ALL) || !s.argv || !s.argv[0] ||
+	    s.action >= _ON_DIVERGENCE_MAX || s.on_lost_peer >= _ON_LOST_PEER_MAX ||
+	    s.capture >= _CAPTURE_MAX || (flags & ~START_FLAGS_ALL) || !s.argv || !s.argv[0] ||
 	    !s.program[0] || s.window_events == 0 || s.window_bytes == 0) {
 		start_free(&s);
 		return -EPROTO;

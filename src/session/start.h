@@ -39,6 +39,14 @@ enum on_lost_peer {
 	_ON_LOST_PEER_MAX,
 };
 
+/* How a leader's calls are captured. */
+enum session_capture {
+	CAPTURE_PTRACE,
+	CAPTURE_BPF,	/* recorded by the kernel; an error where that is not possible */
+	CAPTURE_AUTO,	/* recorded by the kernel where that is possible */
+	_CAPTURE_MAX,
+};
+
 #define START_RLIMITS 16	/* RLIM_NLIMITS of Linux on both ISAs */
 #define START_STRINGS_MAX 65536u /* argv and environment: number of strings */
 #define START_STRING_MAX (128u << 10) /* bytes of one (MAX_ARG_STRLEN, execve(2)) */
@@ -47,7 +55,7 @@ enum on_lost_peer {
 #define START_PATH_MAX 4096u
 
 struct start {
-	uint8_t role, level, action, on_lost_peer;
+	uint8_t role, level, action, on_lost_peer, capture;
 	bool stdio_inherit; /* leader on this machine: the program has the terminal itself */
 	bool shipped;	    /* the program's binary came in a FILE frame */
 	bool has_identity;  /* the fields below the line are set (followers) */
@@ -110,6 +118,8 @@ const char *action_name(enum on_divergence action);
 int action_from_name(const char *name);
 const char *lost_name(enum on_lost_peer action);
 int lost_from_name(const char *name);
+const char *capture_name(enum session_capture capture);
+int capture_from_name(const char *name);
 
 /* Owned NULL-terminated string vectors. */
 char **argv_copy(char *const *v);

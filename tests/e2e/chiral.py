@@ -251,11 +251,14 @@ def exe(pid):
 class Chiral:
     """Starts sessions of one test, and ends them all."""
 
-    def __init__(self, path):
+    def __init__(self, path, capture=None):
         self.path = path
+        self.capture = capture
         self.sessions = []
 
     def start(self, command, program, **kwargs):
+        if self.capture and command[0] in ("run", "lead", "record") and "--capture" not in command:
+            command = [command[0], "--capture", self.capture, *command[1:]]
         s = Session(self.path, command, program, **kwargs)
         self.sessions.append(s)
         return s

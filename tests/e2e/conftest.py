@@ -15,6 +15,8 @@ DEFAULT_LIMIT = 120
 def pytest_addoption(parser):
     parser.addoption("--chiral-build", default=os.path.join(ROOT, "build"),
                      help="build folder with the chiral program (default: build)")
+    parser.addoption("--chiral-capture", choices=["ptrace", "bpf", "auto"],
+                     help="how leaders are captured where a test does not say (default: Chiral's)")
     parser.addoption("--without-chiral", action="store_true",
                      help="run the programs natively: do the tests themselves hold?")
 
@@ -90,9 +92,9 @@ def combo(request):
 
 
 @pytest.fixture
-def chiral(chiral_path):
+def chiral(chiral_path, request):
     """Starts sessions; ends them after the test and fails it when a process is left."""
-    c = Chiral(chiral_path)
+    c = Chiral(chiral_path, request.config.getoption("--chiral-capture"))
     yield c
     c.close()
 

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "bpf_sim.h"
 #include "calls/filter.h"
+#include "calls/recorded.h"
 #include "calls/words.h"
 
 #include <errno.h>
@@ -177,6 +178,41 @@ static bool is_foreign_newcomer(int isa, const struct call_row *row)
 	return isa != (int)isa_native && row->nr[isa] >= 450;
 }
 
+/* A leader's filter, but what the kernel records runs. */
+static void test_recorded_calls_run(void **state)
+{
+	unsigned n = 0;
+
+	for (int isa = 0; isa < _ISA_MAX; isa++) {
+		struct sock_fprog prog;
+
+		assert_int_equal(filter_build(isa, FILTER_LEADER_RECORDED, &prog), 0);
+		for (unsigned id = 0; id < _CALL_MAX; id++) {
+			const struct call_row *row = &call_rows[id];
+			struct seccomp_data data = { .nr = row->nr[isa],
+						     .arch = isa_descs[isa].audit_arch };
+			unsigned sel = 0;
+			int64_t leader;
+
+			if (row->nr[isa] < 0 || row->flags & CALL_SUB_EQUAL || is_foreign_newcomer(isa, row))
+				continue;
+			for (unsigned i = 0; row_is_sub(row) && i < call_rows[row->parent].n_args; i++)
+				if (call_rows[row->parent].args[i].kind == ARG_CMD && sel < 2)
+					data.args[i] = sel++ ? row->sub_value2 : row->sub_value;
+			leader = bpf_sim_run(&programs[isa][FILTER_LEADER], &data);
+			if (row_is_recorded(isa, row)) {
+				assert_int_equal(bpf_sim_run(&prog, &data), SECCOMP_RET_ALLOW);
+				assert_int_equal(leader, SECCOMP_RET_TRACE);
+				n++;
+			} else {
+				assert_int_equal(bpf_sim_run(&prog, &data), leader);
+			}
+		}
+		filter_free(&prog);
+	}
+	assert_true(n > 200);
+}
+
 static void test_refused_calls_get_their_errno(void **state)
 {
 	unsigned n = 0;
@@ -333,6 +369,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_only_local_calls_are_allowed),
 		cmocka_unit_test(test_unknown_numbers_stop),
 		cmocka_unit_test(test_refused_calls_get_their_errno),
+		cmocka_unit_test(test_recorded_calls_run),
 		cmocka_unit_test(test_followers_notify_what_leaders_trace),
 		cmocka_unit_test(test_memory_exceptions_bit_by_bit),
 		cmocka_unit_test(test_other_architectures_are_killed),

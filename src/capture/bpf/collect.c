@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Theory of operation: see collect.h. */
+#include "capture/bpf/collect.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "capture/ptrace.h"
+#include "variant/decide.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#define DRAIN_EVERY_US 500	/* while there are records */
+#define IDLE_AFTER_MS  20	/* without one: the kernel wakes us at the next */
+#define IDLE_MAX_US    1000000	/* however that goes */
+
+static void fail(struct tracer *t, const struct tracee *tr, int err, const char *what)
+{
+	if (t->err == 0)
+		t->err = log_errno(err, "the record of a call of thread %d %s", (int)tr->tid, what);
+}
+
+/* ---- a call ----------------------------------------------------------------------------------- */
+
+static void set_native(struct tracee *tr, const struct record_call *r)
+{
+	struct native_call *n = &tr->native;
+
+	*n = (struct native_call){ .isa = isa_native, .nr = (long)r->head.nr, .pc = r->pc };
+	for (int i = 0; i < CALL_ARGS_MAX; i++)
+		n->arg[i] = r->arg[i];
+}
+
+/* The thread has gone on after a call that was interrupted. */
+static void settle_held(struct tracer *t, struct tracee *tr, const struct record_call *r)
+{
+	if (tr->state != TRACEE_HELD)
+		return;
+	if (result_restarts(tr->held_ret) && (long)r->head.nr == tr->native.nr)
+		tr->state = TRACEE_RUNNING; /* it was executed anew: this is its end */
+	else
+		tracee_emit_held(t, tr);
+}
+
+/* signal: that the thread is stopped with, 0 when it is not stopped. */
+static bool handler_may_follow(const struct tracee *tr, int64_t ret, int signal)
+{
+	if (ret == -EINTR || result_restarts(ret))
+		return true;
+	return ret == -EPIPE && signal && (signal == SIGPIPE || tracee_has_signal(tr));
+}
+
+static void take_compared(struct tracer *t, struct tracee *tr, int64_t ret, int signal)
+{
+	t->counts.compared++;
+	if (!tr->slot.announced)
+		history_add(&t->history, &tr->call, t->position++);
+	leader_make_room(t->leader);
+	if (handler_may_follow(tr, ret, signal)) {
+		tr->held_ret = ret;
+		tr->state = TRACEE_HELD;
+	} else {
+		tracee_emit(t, tr, ret);
+	}
+}
+
+static void take_decided(struct tracer *t, struct tracee *tr, int64_t ret, int signal)
+{
+	struct verdict_of_call v = call_decide(&tr->native, &tr->call, tr->process->vdt,
+					       &tr->process->loader, t->start->local);
+
+	switch (v.decision) {
+	case DECIDE_LOCAL:
+		t->counts.local++;
+		call_local_effects(&tr->native, &tr->call, ret, tr->process->vdt);
+		break;
+	case DECIDE_COMPARE:
+		take_compared(t, tr, ret, signal);
+		break;
+	case DECIDE_REFUSE:
+		fail(t, tr, EPROTO, "is one that should have been refused");
+		break;
+	}
+}
+
+static void take_call(struct tracer *t, struct tracee *tr, const struct record_call *r,
+		      struct mem *mem, int signal)
+{
+	struct recording *rec = tr->recording;
+
+	settle_held(t, tr, r);
+	rec->taken++;
+	rec->look_at = 0;
+	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
+	tr->redelivered = 0;
+	tr->at_boundary = false;
+	/* The link thread must not look at a call that changes. */
+	leader_pause(t->leader, &tr->slot);
+	set_native(tr, r);
+	if (call_resolve(&tr->native) < 0) {
+		fail(t, tr, ENOSYS, "has no row");
+		return;
+	}
+	tr->cx.mem = mem;
+	if (tracer_captured(t, tr, call_capture_in(&tr->cx, &tr->native, &tr->call)))
+		take_decided(t, tr, r->ret, signal);
+	tr->cx.mem = &tr->mem.mem;
+	if (rec->pieces.missed)
+		fail(t, tr, EFAULT, "lacks some of its memory");
+}
+
+/* ---- records ---------------------------------------------------------------------------------- */
+
+static void on_data(struct tracer *t, struct tracee *tr, const struct record *r)
+{
+	int err = pieces_add(&tr->recording->pieces, r->addr, r + 1, r->len, r->string);
+
+	if (err < 0)
+		fail(t, tr, -err, "does not fit");
+}
+
+/* The tracer is at it, or the thread has none of its own any more. */
+static bool tracer_captures(const struct tracee *tr)
+{
+	return tr->state != TRACEE_RUNNING && tr->state != TRACEE_HELD;
+}
+
+static void on_call(struct tracer *t, struct tracee *tr, const struct record_call *r)
+{
+	struct recording *rec = tr->recording;
+
+	if (tracer_captures(tr)) {
+		pieces_reset(&rec->pieces);
+		return;
+	}
+	if (r->head.reason != RECORD_COMPLETE) {
+		pieces_reset(&rec->pieces);
+		rec->open = *r;
+		rec->incomplete = true;
+		return;
+	}
+	if (pieces_borrow(&rec->pieces, r->head.addr, r + 1, r->head.len) < 0)
+		fail(t, tr, E2BIG, "does not fit");
+	else
+		take_call(t, tr, r, &rec->pieces.mem, 0);
+	pieces_reset(&rec->pieces);
+}
+
+static void on_record(void *state, const void *data, size_t len)
+{
+	const struct record *r = data;
+	struct tracer *t = state;
+	struct tracee *tr;
+	size_t head = sizeof(*r);
+
+	if (t->err)
+		return;
+	if (len >= sizeof(*r) && r->kind == RECORD_CALL)
+		head = sizeof(struct record_call);
+	tr = len >= head && r->len <= len - head ? tracee_find(&t->tracees, (pid_t)r->tid) : NULL;
+	if (!tr)
+		t->err = log_errno(EPROTO, "the kernel recorded a call of a thread that is not known");
+	else if (r->kind == RECORD_CALL)
+		on_call(t, tr, data);
+	else
+		on_data(t, tr, r);
+}
+
+static size_t drain(struct tracer *t, bool wait)
+{
+	struct recorder *r = t->collector.recorder;
+	size_t n = ring_drain(&r->ring, wait, on_record, t);
+
+	if (r->shared->lost && t->err == 0)
+		t->err = log_errno(ENOBUFS, "the kernel had no room to record a call of the program");
+	return n;
+}
+
+void collector_drain(struct tracer *t)
+{
+	if (t->collector.recorder)
+		drain(t, true);
+}
+
+/* The kernel has sent the stop while the thread was on its way out of the call. */
+static bool is_where_it_was(const struct tracee *tr, const struct record_call *r)
+{
+	struct isa_regs regs;
+	uint64_t pc;
+
+	if (isa_regs_get(tr->tid, &regs) < 0)
+		return true; /* killed meanwhile: it executes nothing */
+	pc = isa_regs_pc(&regs);
+	/* To begin anew, some kernels have put it back by one instruction already. */
+	return pc == r->pc || (result_restarts(r->ret) && r->pc - pc <= 4);
+}
+
+void collector_complete(struct tracer *t, struct tracee *tr, int signal)
+{
+	struct recording *rec = tr->recording;
+	struct record_call r;
+
+	if (!rec || !rec->incomplete)
+		return;
+	rec->incomplete = false;
+	r = rec->open;
+	if (r.head.reason < _RECORD_REASON_MAX)
+		t->collector.incomplete[r.head.reason]++;
+	if (!is_where_it_was(tr, &r))
+		fail(t, tr, ETIME, "was not completed before the program went on");
+	else
+		take_call(t, tr, &r, &tr->mem.mem, signal);
+}
+
+/* ---- the collector's thread ------------------------------------------------------------------- */
+
+void collector_lock(struct tracer *t)
+{
+	if (t->collector.recorder)
+		pthread_mutex_lock(&t->collector.lock);
+}
+
+void collector_unlock(struct tracer *t)
+{
+	if (t->collector.recorder)
+		pthread_mutex_unlock(&t->collector.lock);
+}
+
+/* True when there were records. Else *ret_look_ms as from collector_look(). */
+static bool collect(struct tracer *t, int *ret_look_ms)
+{
+	size_t n;
+
+	pthread_mutex_lock(&t->collector.lock);
+	n = drain(t, false);
+	if (n == 0)
+		*ret_look_ms = collector_look(t);
+	/* The tracer, which waits for a stop, learns of a failure by a death. */
+	if (t->err)
+		kill(t->root, SIGKILL);
+	pthread_mutex_unlock(&t->collector.lock);
+	return n > 0;
+}
+
+/* Until a record comes, or it is time to look at threads. */
+static void idle(struct recorder *r, int look_ms)
+{
+	int64_t us = look_ms < 0 || look_ms > IDLE_MAX_US / 1000 ? IDLE_MAX_US : look_ms * 1000;
+
+	r->shared->wanted = 1;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (ring_is_empty(&r->ring))
+		recorder_wait(r, us);
+	r->shared->wanted = 0;
+}
+
+static void *collector_main(void *arg)
+{
+	struct tracer *t = arg;
+	struct recorder *r = t->collector.recorder;
+	int64_t busy_until = 0;
+
+	while (!t->collector.ending) {
+		int look_ms = -1;
+
+		r->shared->woken = 0;
+		if (collect(t, &look_ms))
+			busy_until = deadline_after_ms(IDLE_AFTER_MS);
+		if (t->err)
+			break;
+		if (deadline_left_ms(busy_until) > 0)
+			recorder_wait(r, DRAIN_EVERY_US);
+		else
+			idle(r, look_ms);
+	}
+	return NULL;
+}
+
+int collector_start(struct tracer *t, struct recorder *recorder)
+{
+	struct collector *c = &t->collector;
+	sigset_t all, old;
+	int r;
+
+	pthread_mutex_init(&c->lock, NULL);
+	r = recorder_start(recorder);
+	if (r < 0)
+		return log_errno(-r, "cannot start recording in the kernel");
+	/* Signals of this process are the tracer's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	c->recorder = recorder;
+	r = pthread_create(&c->thread, NULL, collector_main, t);
+	if (r)
+		c->recorder = NULL;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -r;
+}
+
+void collector_stop(struct tracer *t)
+{
+	struct collector *c = &t->collector;
+
+	if (!c->recorder)
+		return;
+	c->ending = true;
+	recorder_wake(c->recorder);
+	pthread_join(c->thread, NULL);
+	pthread_mutex_destroy(&c->lock);
+	c->recorder = NULL;
+}

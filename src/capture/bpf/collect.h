@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * capture/bpf: records of the kernel become events.
+ *
+ * Theory of operation. The variant's seccomp filter lets the recorded calls run, and stops it, as for
+ * capture/ptrace, at the others: those that are irregular or that a record cannot hold. A second thread
+ * of the monitor, the collector, takes records out of the ring, by a timer while there are some, and
+ * makes the events that the tracer would have made: the same functions, with the pieces of the record in
+ * place of the thread's memory. Tracer and collector take turns (collector_lock()).
+ *
+ * One order. Records of a thread are in the ring in its program order, and whatever stops a thread
+ * comes after the calls that it has completed: so the tracer empties the ring before it handles a stop.
+ * While the tracer captures a call of a thread itself, the record of that call is dropped.
+ *
+ * Signals. A signal that finds a thread outside of a recorded call waits for its next call, as always;
+ * that call has no stop of its own, so such a thread is continued to its next entry stop, whatever call
+ * it is, and that call is captured by the tracer.
+ *
+ * A call that blocks has no record yet. A thread of which nothing came for a while is looked at
+ * (/proc/TID/syscall), and the call that it waits in is announced.
+ */
+#ifndef CHIRAL_CAPTURE_BPF_COLLECT_H
+#define CHIRAL_CAPTURE_BPF_COLLECT_H
+
+#include "capture/bpf/pieces.h"
+#include "capture/bpf/recorder.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct tracer;
+struct tracee;
+
+struct collector {
+	struct recorder *recorder;
+	pthread_mutex_t lock;
+	pthread_t thread;
+	_Atomic bool ending;
+	uint64_t incomplete[_RECORD_REASON_MAX]; /* calls that the tracer had to complete */
+};
+
+/* What a thread's records have brought so far. */
+struct recording {
+	struct pieces pieces;
+	bool incomplete;	 /* the thread stops before its next instruction: see open */
+	struct record_call open;
+	uint64_t taken;		 /* CALL records so far */
+	int64_t look_at;	 /* ms; 0: there was a record since the last look */
+	int look_after;		 /* ms, until the look after that */
+};
+
+/* The calling thread is the tracer, whose variant is stopped. 0 or -errno. */
+int collector_start(struct tracer *t, struct recorder *recorder);
+/* The tracer's thread; the lock is not held. No record is taken afterwards. */
+void collector_stop(struct tracer *t);
+
+/* Without a collector they do nothing. */
+void collector_lock(struct tracer *t);
+void collector_unlock(struct tracer *t);
+
+/* Lock held, as for what follows. Takes everything that was recorded before now. */
+void collector_drain(struct tracer *t);
+
+/* At any stop of a thread, after collector_drain(): completes its record. signal: of a signal stop,
+ * else 0. */
+void collector_complete(struct tracer *t, struct tracee *tr, int signal);
+
+/* Looks at quiet threads; ms until the next look, -1 when there is none to come. */
+int collector_look(struct tracer *t);
+
+#endif

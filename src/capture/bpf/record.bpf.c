@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * The recorder: a program in the kernel that runs at the end of every system call of this machine,
+ * and makes a record of those of the variant that the call table says are recorded.
+ *
+ * Theory of operation. The variant is known by its tracer: a thread belongs to it exactly when the
+ * monitor's thread is its ptrace parent, which nothing that it does can change. Arguments are still in
+ * the registers when a call ends, and the memory that belongs to them has just been used by the
+ * kernel. What a description (calls/recorded.h) says is copied into the ring, straight from the
+ * variant's memory. A call that cannot be recorded completely - the ring has little room, a page is
+ * not there, too much is moved - is recorded without memory, and its thread is sent SIGSTOP: that is
+ * handled on its way back to user space, before its next instruction, and the tracer sees it and reads
+ * the memory. So nothing is lost, and who is too fast waits.
+ *
+ * Nothing here knows a call or an ISA.
+ */
+#include <linux/types.h>
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf_regs.h"
+#include "calls/recorded.h"
+#include "capture/bpf/record.h"
+
+#define SIGKILL 9
+#define SIGSTOP 19
+#define EPIPE	32
+
+struct task_struct {
+	struct task_struct *parent;
+	unsigned int ptrace;
+	int pid;
+} __attribute__((preserve_access_index));
+
+/* In the kernel it is used under the GPL, which its helpers ask for. */
+char LICENSE[] SEC("license") = "GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* the loader sets it */
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct record_sub);
+	__type(value, struct record_desc);
+} subs SEC(".maps");
+
+const volatile struct record_desc descs[RECORD_CALLS_MAX];
+/* The monitor's pid namespace, when it is not the first one. */
+const volatile __u64 pidns_dev, pidns_ino;
+
+struct record_shared shared;
+
+/* A call being recorded. */
+struct job {
+	struct pt_regs *regs;
+	long ret;
+	__u64 arg[8]; /* six; any 3-bit index is safe */
+	__u32 nr, tid;
+	__u64 wake; /* flags of bpf_ringbuf_submit() */
+};
+
+static __always_inline __u32 own_tid(struct task_struct *t)
+{
+	struct bpf_pidns_info ns = {};
+
+	if (!pidns_ino)
+		return (__u32)t->pid;
+	if (bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ns, sizeof(ns)))
+		return 0;
+	return ns.pid;
+}
+
+static __always_inline __u64 arg_of(const struct job *j, unsigned i)
+{
+	return j->arg[i & 7];
+}
+
+/* A length, from the register that it may be in and from the result. Functions that are not static
+ * are verified by themselves: their branches cost their callers nothing. */
+__noinline __u64 number(__u32 kind, __u32 width, __u64 arg, __u64 ret)
+{
+	__s64 v = (__s64)arg;
+
+	if (kind == RECORD_LEN_RET)
+		v = (__s64)ret;
+	else if (width == RECORD_U32)
+		return (__u32)arg;
+	else if (width == RECORD_U64)
+		return arg;
+	else if (width == RECORD_S32)
+		v = (__s32)arg;
+	return v > 0 ? (__u64)v : 0;
+}
+
+static __always_inline __u64 number_of(const struct job *j, const struct record_number *n)
+{
+	if (n->kind == RECORD_LEN_CONST)
+		return n->value;
+	return number(n->kind, n->width, arg_of(j, n->arg), (__u64)j->ret);
+}
+
+/* Bytes, or elements of an iovec. What is over 2^32 is far over every bound. */
+static __always_inline __u64 part_len(const struct job *j, const struct record_part *p)
+{
+	__u64 n = number_of(j, &p->len), cap;
+
+	if (p->capped) {
+		cap = number_of(j, &p->cap);
+		if (n > cap)
+			n = cap;
+	}
+	if (n > 0xffffffff)
+		return n;
+	return n * p->scale;
+}
+
+/* DATA record: a piece of at most RECORD_PIECE_MAX bytes. 0, or why not. Verified by itself, so that
+ * loops around it cost the verifier nothing. */
+__noinline int put_piece(__u64 addr, __u64 len, __u32 tid)
+{
+	struct record *r;
+	long err = 0;
+
+#define PIECE(size)                                                                                \
+	barrier_var(len);                                                                          \
+	if (len <= (size)) {                                                                       \
+		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (size), 0);                            \
+		if (!r)                                                                            \
+			return RECORD_FULL;                                                        \
+		__builtin_memset(r, 0, sizeof(*r));                                                \
+		r->kind = RECORD_DATA;                                                             \
+		r->tid = tid;                                                                      \
+		r->addr = addr;                                                                    \
+		r->len = (__u32)len;                                                               \
+		err = bpf_probe_read_user(r + 1, len, (void *)addr);                               \
+		if (err)                                                                           \
+			bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                  \
+		else                                                                               \
+			bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);                                   \
+		return err ? RECORD_UNREAD : 0;                                                    \
+	}
+	PIECE(256)
+	PIECE(1024)
+	PIECE(RECORD_PIECE_MAX)
+#undef PIECE
+	return RECORD_LARGE;
+}
+
+__noinline int put_string(__u64 addr, __u32 tid)
+{
+	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r) + RECORD_STRING_MAX, 0);
+	long n;
+
+	if (!r)
+		return RECORD_FULL;
+	n = bpf_probe_read_user_str(r + 1, RECORD_STRING_MAX, (void *)addr);
+	if (n <= 0 || n >= RECORD_STRING_MAX) {
+		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
+		return n <= 0 ? RECORD_UNREAD : RECORD_LARGE;
+	}
+	__builtin_memset(r, 0, sizeof(*r));
+	r->kind = RECORD_DATA;
+	r->string = 1;
+	r->tid = tid;
+	r->addr = addr;
+	r->len = (__u32)n;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* All of a buffer, in pieces. */
+__noinline int put_bytes(__u64 addr, __u64 len, __u32 tid)
+{
+	int err;
+
+	for (unsigned i = 0; i < RECORD_PIECES_MAX; i++) {
+		if (len <= RECORD_PIECE_MAX)
+			return len ? put_piece(addr, len, tid) : 0;
+		err = put_piece(addr, RECORD_PIECE_MAX, tid);
+		if (err)
+			return err;
+		addr += RECORD_PIECE_MAX;
+		len -= RECORD_PIECE_MAX;
+	}
+	return RECORD_LARGE;
+}
+
+/* The array, then max bytes of what it describes. */
+__noinline int put_iovec(__u64 addr, __u64 count, __u64 max, __u32 tid)
+{
+	struct {
+		__u64 addr, len;
+	} iov;
+	int err;
+
+	if (count > RECORD_IOV_MAX)
+		return RECORD_LARGE;
+	err = put_piece(addr, count * sizeof(iov), tid);
+	if (err)
+		return err;
+	for (unsigned i = 0; i < RECORD_IOV_MAX; i++) {
+		if (i >= count || !max)
+			return 0;
+		if (bpf_probe_read_user(&iov, sizeof(iov), (void *)(addr + i * sizeof(iov))))
+			return RECORD_UNREAD;
+		if (iov.len > max)
+			iov.len = max;
+		err = put_bytes(iov.addr, iov.len, tid);
+		if (err)
+			return err;
+		max -= iov.len;
+	}
+	return 0;
+}
+
+static __always_inline void fill_call(struct record_call *r, const struct job *j, __u64 addr,
+				      __u32 len, int string, int reason)
+{
+	r->head.kind = RECORD_CALL;
+	r->head.string = (__u8)string;
+	r->head.reason = (__u8)reason;
+	r->head.zero = 0;
+	r->head.tid = j->tid;
+	r->head.addr = addr;
+	r->head.len = len;
+	r->head.nr = j->nr;
+	r->ret = j->ret;
+	r->pc = REGS_PC(j->regs);
+	r->arg[0] = j->arg[0];
+	r->arg[1] = j->arg[1];
+	r->arg[2] = j->arg[2];
+	r->arg[3] = j->arg[3];
+	r->arg[4] = j->arg[4];
+	r->arg[5] = j->arg[5];
+}
+
+/* The thread executes nothing more before its tracer has seen it. */
+static __always_inline int stop_thread(const struct job *j, int reason)
+{
+	struct record_call *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+
+	if (!r) {
+		/* More threads than the ring's reserve has room for: nobody can say what this one
+		 * did, so it does nothing any more, and the monitor ends the session. */
+		__sync_fetch_and_add(&shared.lost, 1);
+		bpf_send_signal(SIGKILL);
+		return 0;
+	}
+	fill_call(r, j, 0, 0, 0, reason);
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	bpf_send_signal_thread(SIGSTOP);
+	return 0;
+}
+
+/* A call with at most one piece of memory: one record. */
+static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
+{
+	struct record_call *r;
+
+	/* The compiler may not compare one copy of it and use another: the verifier would not see. */
+#define CALL(size)                                                                                 \
+	barrier_var(len);                                                                          \
+	if (len <= (size)) {                                                                       \
+		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (size), 0);                            \
+		if (!r)                                                                            \
+			return stop_thread(j, RECORD_FULL);                                        \
+		if ((size) && bpf_probe_read_user(r + 1, len, (void *)addr)) {                     \
+			bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                  \
+			return stop_thread(j, RECORD_UNREAD);                                      \
+		}                                                                                  \
+		fill_call(r, j, addr, (__u32)len, 0, RECORD_COMPLETE);                                  \
+		bpf_ringbuf_submit(r, j->wake);                                                    \
+		return 0;                                                                          \
+	}
+	CALL(0)
+	CALL(64)
+	CALL(512)
+	CALL(RECORD_PIECE_MAX)
+#undef CALL
+	return stop_thread(j, RECORD_LARGE);
+}
+
+static __always_inline int put_part(const struct job *j, const struct record_part *p)
+{
+	__u64 addr = arg_of(j, p->arg), len;
+
+	if (!addr)
+		return 0;
+	if (p->what == RECORD_STRING)
+		return p->out && j->ret < 0 ? 0 : put_string(addr, j->tid);
+	len = part_len(j, p);
+	if (p->what == RECORD_IOVEC)
+		return put_iovec(addr, len, !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0,
+				 j->tid);
+	return p->out && j->ret < 0 ? 0 : put_bytes(addr, len, j->tid);
+}
+
+/* Anything: DATA records, and a CALL record without memory. */
+static __always_inline int put_parts(const struct job *j, const struct record_desc *d)
+{
+	for (unsigned i = 0; i < RECORD_PARTS_MAX; i++) {
+		int err;
+
+		if (i >= d->n_parts)
+			break;
+		err = put_part(j, &d->part[i]);
+		if (err)
+			return stop_thread(j, err);
+	}
+	return put_call(j, 0, 0);
+}
+
+/* True when the ring has room; also decides whether the monitor is woken by this record. */
+static __always_inline int has_room(struct job *j)
+{
+	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	j->wake = BPF_RB_NO_WAKEUP;
+	if (shared.wanted || (used > shared.wake_at && !shared.woken)) {
+		shared.wanted = 0;
+		shared.woken = 1;
+		j->wake = BPF_RB_FORCE_WAKEUP;
+	}
+	return used < shared.stop_at;
+}
+
+static __always_inline int put_described(struct job *j, const struct record_desc *d)
+{
+	const struct record_part *p = &d->part[0];
+	__u64 len;
+
+	if (!has_room(j))
+		return stop_thread(j, RECORD_FULL);
+	if (j->ret == -EPIPE)
+		return stop_thread(j, RECORD_SIGNALS);
+	if (d->n_parts == 0)
+		return put_call(j, 0, 0);
+	if (d->n_parts > 1 || p->what != RECORD_BYTES)
+		return put_parts(j, d);
+	if (!arg_of(j, p->arg) || (p->out && j->ret < 0))
+		return put_call(j, 0, 0);
+	len = part_len(j, p);
+	return len <= RECORD_PIECE_MAX ? put_call(j, arg_of(j, p->arg), len)
+				       : put_parts(j, d);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(record_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	const struct record_desc *d;
+	struct job j;
+	long nr;
+
+	if (!t->ptrace || (__u64)t->parent != shared.tracer)
+		return 0;
+	nr = REGS_NR(regs);
+	if (nr < 0 || nr >= RECORD_CALLS_MAX)
+		return 0;
+	d = (const struct record_desc *)&descs[nr & (RECORD_CALLS_MAX - 1)];
+	if (!(d->flags & (RECORD_ON | RECORD_SUBS)))
+		return 0;
+	j.regs = regs;
+	j.ret = ret;
+	j.nr = (__u32)nr;
+	j.arg[0] = REGS_ARG0(regs);
+	j.arg[1] = REGS_ARG1(regs);
+	j.arg[2] = REGS_ARG2(regs);
+	j.arg[3] = REGS_ARG3(regs);
+	j.arg[4] = REGS_ARG4(regs);
+	j.arg[5] = REGS_ARG5(regs);
+	j.arg[6] = j.arg[7] = 0;
+	if (d->flags & RECORD_SUBS) {
+		struct record_sub key = { .nr = (__u32)nr };
+
+		if (d->sel[0] != 0xff)
+			key.value[0] = (__u32)arg_of(&j, d->sel[0]);
+		if (d->sel[1] != 0xff)
+			key.value[1] = (__u32)arg_of(&j, d->sel[1]);
+		d = bpf_map_lookup_elem(&subs, &key);
+		if (!d)
+			return 0;
+	}
+	j.tid = own_tid(t);
+	return put_described(&j, d);
+}
+
+/* Run once by the tracer's thread: who it is. */
+SEC("syscall")
+int learn_tracer(void *ctx)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+
+	shared.tracer_pid = (__u32)t->pid;
+	shared.tracer = (__u64)t;
+	return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program in the kernel that records the variant's calls (record.bpf.c), as its monitor holds it:
+ * loaded, attached, its ring, and what both share.
+ */
+#ifndef CHIRAL_CAPTURE_BPF_RECORDER_H
+#define CHIRAL_CAPTURE_BPF_RECORDER_H
+
+#include "capture/bpf/record.h"
+#include "capture/bpf/ring.h"
+
+struct record_bpf;
+
+struct recorder {
+	struct record_bpf *program;
+	volatile struct record_shared *shared;
+	struct ring ring;
+	int wake_fd;  /* epoll, edge-triggered: ready when the kernel or a thread of ours wakes us */
+	int event_fd; /* recorder_wake() */
+};
+
+/*
+ * Loads the program for this ISA. It records nothing yet. 0, or -errno with one sentence of why in
+ * *ret_why (static): no privilege, no types of the kernel (BTF), a kernel that is too old.
+ */
+int recorder_open(struct recorder **ret, const char **ret_why);
+
+/* The calling thread is the variant's tracer: from now on calls of whom it traces are recorded. 0 or
+ * -errno. */
+int recorder_start(struct recorder *r);
+
+/* The machine's other processes pay nothing any more. */
+void recorder_close(struct recorder *r);
+
+/*
+ * Waits until the kernel wakes us, but not longer than timeout_us; with a negative one until something
+ * is in the ring. It may return early.
+ */
+void recorder_wait(struct recorder *r, int64_t timeout_us);
+/* Ends another thread's recorder_wait(). */
+void recorder_wake(struct recorder *r);
+
+#endif

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both ways of capturing a leader: the same program gives the same stream, call by call."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from chiral import EXIT_OWN_FAILURE, LOCAL_LOCAL, MARKER
+
+# Programs that do the same twice, apart from what is taken out below.
+PROGRAMS = {
+    "true": ["/bin/true"],
+    "ls": ["/bin/ls", "-lR", "/usr/share/doc/bash", "/etc/apt"],
+    "cat-large": ["/bin/cat", "{large}"],
+    "tac-large": ["/usr/bin/tac", "{large}"],
+    "sum": ["/usr/bin/sha256sum", "{large}", "/bin/bash"],
+    "sort": ["/usr/bin/sort", "-r", "/etc/services"],
+    "not-there": ["/bin/ls", "/nowhere/at/all", "/" + "long/" * 300],
+    "sqlite": ["/usr/bin/sqlite3", ":memory:", "create table t(a,b); insert into t values(1,'x'),(2,'y');"
+               "select * from t;"],
+    "shell": ["/bin/sh", "-c", "for i in 1 2 3; do echo $i; cat /etc/hostname; done; cd /tmp; pwd; exit 3"],
+    "find": ["/usr/bin/find", "/usr/share/doc/bash", "/etc/apt", "-type", "f", "-size", "+1k"],
+    "dd": ["/bin/dd", "if={large}", "of=/dev/null", "bs=300000", "status=none"],
+}
+STATUS = {"not-there": 2, "shell": 3}
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("capture") / "large")
+    with open(path, "wb") as f:
+        for i in range(30000):
+            f.write(b"line %d of a file that is read in many pieces\n" % i)
+    return path
+
+
+def stream(chiral, capture, program, path, status):
+    s = chiral.start(["record", "--capture", capture, "-o", path], program, status=False)
+    s.expect(status, timeout=60)
+    assert "ptrace" not in s.stderr(), s.story()
+    done = chiral.command("trace", path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode(errors="replace").splitlines()
+
+
+def one_call(text):
+    """A call that took its time may have been announced: then it is two lines."""
+    if text.endswith(" = ?") and not text.startswith("exit"):
+        return ""
+    return re.sub(r"^<\.\.\. \w+ resumed> ", "", text)
+
+
+def plain(lines):
+    """The streams, thread after thread. Thread ids by their order; what the kernel gives anew each
+    time is taken out, and so is what depends on the test itself."""
+    tids, streams = [], []
+    for line in lines:
+        tid, text = line.split(" ", 1)
+        if tid not in tids:
+            tids.append(tid)
+            streams.append([])
+        streams[tids.index(tid)].append(one_call(text))
+    text = "\n".join(line for stream in streams for line in stream if line)
+    for number, tid in enumerate(tids):
+        text = re.sub(rf"\b{tid}\b", f"T{number}", text)
+    text = re.sub(r"tv_n?sec=\d+|\w*atime\w*=\d+", "TIME", text)
+    text = re.sub(r"((getppid|set_tid_address)\(.*?\)) = \w+", r"\1 = ID", text)
+    text = re.sub(r"f_b?(free|avail|ffree)=\d+", "FREE", text)
+    text = re.sub(r"newfstatat\([012], .*", "its own stdio", text)
+    text = re.sub(r"read\(3, .*, 44\) = 44", "sqlite's seed", text)
+    text = re.sub(rf"{MARKER}=[\d.]+", "MARKER", text)
+    return re.sub(r"(getrandom|sysinfo)\(.*", r"\1", text).splitlines()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_same_stream(chiral, large, tmp_path, name):
+    program = [a.replace("{large}", large) for a in PROGRAMS[name]]
+    streams = [plain(stream(chiral, how, program, str(tmp_path / how), STATUS.get(name, 0)))
+               for how in ("ptrace", "bpf")]
+    assert streams[0] == streams[1]
+    assert len(streams[0]) >= 4
+
+
+def test_verify(chiral, large, tmp_path):
+    """A record that the kernel made is one that a follower agrees with."""
+    path = str(tmp_path / "record")
+    chiral.start(["record", "--capture", "bpf", "-o", path], ["/bin/cat", large], status=False).expect(0)
+    chiral.start(["verify", path, "--node", "local"], None, status=False).expect(0)
+
+
+def without_bpf(argv, **kwargs):
+    """Runs argv as a user who may not load programs."""
+    return subprocess.run(["setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--inh-caps",
+                           "-bpf,-perfmon,-sys_admin", "--reuid", "65534", "--clear-groups", *argv],
+                          capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False,
+                          **kwargs)
+
+
+@pytest.fixture
+def chiral_for_all(chiral_path, tmp_path):
+    """A copy that nobody may execute: the build may be below a private folder."""
+    copy = tmp_path / "chiral"
+    copy.write_bytes(open(chiral_path, "rb").read())
+    copy.chmod(0o755)
+    folder = tmp_path
+    while folder != folder.parent and not os.stat(folder).st_mode & 1:
+        folder.chmod(0o755)
+        folder = folder.parent
+    return str(copy)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_without_privilege(chiral_for_all, tmp_path):
+    """auto says in one line that stops are used, bpf is an error."""
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o777)
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(home)}
+    argv = [chiral_for_all, "run", "--follower", "local", "--capture"]
+    done = without_bpf([*argv, "auto", "--", "/bin/echo", "hello"], env=env)
+    assert done.returncode == 0 and done.stdout == b"hello\n", done.stderr
+    assert done.stderr.count(b"\n") == 1 and b"captured by ptrace" in done.stderr
+    done = without_bpf([*argv, "bpf", "--", "/bin/echo", "hello"], env=env)
+    assert done.returncode == EXIT_OWN_FAILURE and done.stdout == b"", done.stderr
+    assert b"--capture ptrace" in done.stderr
+
+
+def test_lockstep_stops(chiral):
+    s = chiral.run(LOCAL_LOCAL, ["/bin/echo", "hello"], ["--capture", "bpf", "--level", "lockstep"])
+    s.expect(0)
+    assert s.stdout() == b"hello\n" and "ptrace" in s.stderr(), s.story()

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records of the kernel: the ring, and the memory that they bring. */
+#include "unit.h"
+
+#include "capture/bpf/pieces.h"
+#include "capture/bpf/ring.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+
+static struct pieces p;
+
+static int setup(void **state)
+{
+	pieces_init(&p);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	pieces_free(&p);
+	return 0;
+}
+
+static ssize_t get(uint64_t addr, void *buf, size_t len)
+{
+	return p.mem.read(&p.mem, addr, buf, len);
+}
+
+static void test_adjacent_pieces_are_one(void **state)
+{
+	char buf[16] = "";
+
+	assert_int_equal(pieces_add(&p, 0x1000, "hello ", 6, false), 0);
+	assert_int_equal(pieces_add(&p, 0x1006, "world", 5, false), 0);
+	assert_int_equal(p.n, 1);
+	assert_int_equal(get(0x1000, buf, 11), 11);
+	assert_string_equal(buf, "hello world");
+	assert_int_equal(get(0x1004, buf, 4), 4);
+	assert_memory_equal(buf, "o wo", 4);
+	assert_false(p.missed);
+}
+
+static void test_what_is_not_there(void **state)
+{
+	char buf[16];
+
+	assert_int_equal(pieces_borrow(&p, 0x1000, "abcd", 4), 0);
+	assert_int_equal(get(0x0fff, buf, 1), -EFAULT);
+	assert_true(p.missed);
+	p.missed = false;
+	assert_int_equal(get(0x1002, buf, 8), 2);
+	assert_true(p.missed);
+	pieces_reset(&p);
+	assert_int_equal(get(0x1000, buf, 1), -EFAULT);
+	assert_int_equal(p.mem.write(&p.mem, 0x1000, "x", 1), -EFAULT);
+}
+
+/* Readers ask for more of a string than it has. */
+static void test_strings_end(void **state)
+{
+	char buf[64];
+
+	assert_int_equal(pieces_add(&p, 0x2000, "/tmp", 5, true), 0);
+	assert_int_equal(get(0x2000, buf, sizeof(buf)), 5);
+	assert_false(p.missed);
+}
+
+/* Elements of an iovec may begin at the same address. */
+static void test_the_longest_counts(void **state)
+{
+	char buf[8];
+
+	assert_int_equal(pieces_add(&p, 0x1000, "abcdefgh", 8, false), 0);
+	assert_int_equal(pieces_add(&p, 0x1000, "ab", 2, false), 0);
+	assert_int_equal(get(0x1000, buf, 8), 8);
+	assert_memory_equal(buf, "abcdefgh", 8);
+	assert_false(p.missed);
+}
+
+static void test_no_more_than_fit(void **state)
+{
+	for (unsigned i = 0; i < PIECES_MAX; i++)
+		assert_int_equal(pieces_add(&p, 0x10000 * (i + 1), "x", 1, false), 0);
+	assert_int_equal(pieces_add(&p, 0x1, "x", 1, false), -E2BIG);
+	assert_int_equal(pieces_borrow(&p, 0x1, "x", 1), -E2BIG);
+}
+
+/* ---- the ring --------------------------------------------------------------------------------- */
+
+#define RING_SIZE 256u
+
+/* As the kernel maps it: the data twice in a row. Here the second copy is made by hand. */
+static uint64_t consumer, producer;
+static uint64_t data[2 * RING_SIZE / 8];
+static struct ring ring = { &consumer, &producer, (const uint8_t *)data, RING_SIZE };
+
+static void produce(const char *text, uint32_t flags)
+{
+	uint32_t len = (uint32_t)strlen(text) + 1;
+	uint8_t *base = (uint8_t *)data;
+	size_t at = producer % RING_SIZE;
+	uint32_t word = len | flags;
+
+	memcpy(base + at, &word, sizeof(word));
+	memcpy(base + at + BPF_RINGBUF_HDR_SZ, text, len);
+	/* What is over the end is at the beginning; a header never is. */
+	if (at + BPF_RINGBUF_HDR_SZ + len > RING_SIZE)
+		memcpy(base, base + RING_SIZE, at + BPF_RINGBUF_HDR_SZ + len - RING_SIZE);
+	producer += (len + BPF_RINGBUF_HDR_SZ + 7) & ~7u;
+}
+
+static char seen[512];
+
+static void note(void *state, const void *record, size_t len)
+{
+	assert_int_equal(strlen(record) + 1, len);
+	strcat(seen, record);
+	strcat(seen, " ");
+}
+
+static void test_ring(void **state)
+{
+	consumer = producer = 0;
+	seen[0] = 0;
+	assert_true(ring_is_empty(&ring));
+	assert_int_equal(ring_drain(&ring, true, note, NULL), 0);
+	produce("one", 0);
+	produce("dropped", BPF_RINGBUF_DISCARD_BIT);
+	produce("two", 0);
+	assert_false(ring_is_empty(&ring));
+	assert_int_equal(ring_drain(&ring, true, note, NULL), 2);
+	assert_string_equal(seen, "one two ");
+	assert_true(ring_is_empty(&ring));
+	assert_int_equal(consumer, producer);
+}
+
+static void test_ring_goes_round(void **state)
+{
+	consumer = producer = 0;
+	for (int i = 0; i < 100; i++) {
+		seen[0] = 0;
+		produce("a record of some length", 0);
+		produce("another", 0);
+		assert_int_equal(ring_drain(&ring, true, note, NULL), 2);
+		assert_string_equal(seen, "a record of some length another ");
+	}
+}
+
+/* A record that is still being written ends what can be had now. */
+static void test_ring_busy(void **state)
+{
+	consumer = producer = 0;
+	seen[0] = 0;
+	produce("one", 0);
+	produce("two", BPF_RINGBUF_BUSY_BIT);
+	produce("three", 0);
+	assert_int_equal(ring_drain(&ring, false, note, NULL), 1);
+	assert_string_equal(seen, "one ");
+	data[2] &= ~(uint64_t)BPF_RINGBUF_BUSY_BIT;
+	assert_int_equal(ring_drain(&ring, true, note, NULL), 2);
+	assert_string_equal(seen, "one two three ");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_adjacent_pieces_are_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_not_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strings_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_longest_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_more_than_fit, setup, teardown),
+		cmocka_unit_test(test_ring),
+		cmocka_unit_test(test_ring_goes_round),
+		cmocka_unit_test(test_ring_busy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

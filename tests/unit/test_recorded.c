@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the kernel's recorder is told of the call table. */
+#include "unit.h"
+
+#include "calls/recorded.h"
+
+#include <string.h>
+
+static struct record_desc describe(enum isa isa, unsigned id)
+{
+	struct record_desc d;
+
+	assert_true(record_describe(isa, &call_rows[id], &d));
+	assert_true(d.flags & RECORD_ON);
+	return d;
+}
+
+static void refused(unsigned id)
+{
+	struct record_desc d;
+
+	for (int isa = 0; isa < _ISA_MAX; isa++)
+		assert_false(record_describe((enum isa)isa, &call_rows[id], &d));
+}
+
+static void test_buffer(void **state)
+{
+	for (int isa = 0; isa < _ISA_MAX; isa++) {
+		struct record_desc d = describe((enum isa)isa, CALL_READ);
+
+		assert_int_equal(d.n_parts, 1);
+		assert_int_equal(d.part[0].what, RECORD_BYTES);
+		assert_int_equal(d.part[0].arg, 1);
+		assert_true(d.part[0].out && d.part[0].capped);
+		assert_int_equal(d.part[0].len.kind, RECORD_LEN_RET);
+		assert_int_equal(d.part[0].cap.kind, RECORD_LEN_ARG);
+		assert_int_equal(d.part[0].cap.arg, 2);
+		d = describe((enum isa)isa, CALL_WRITE);
+		assert_false(d.part[0].out || d.part[0].capped);
+		assert_int_equal(d.part[0].len.arg, 2);
+		assert_int_equal(d.part[0].len.width, RECORD_U64);
+	}
+}
+
+/* An old call's arguments have other numbers than those of the call that it becomes. */
+static void test_alias(void **state)
+{
+	struct record_desc d = describe(ISA_X86_64, CALL_OPEN);
+
+	assert_int_equal(d.n_parts, 1);
+	assert_int_equal(d.part[0].what, RECORD_STRING);
+	assert_int_equal(d.part[0].arg, 0);
+	d = describe(ISA_X86_64, CALL_EPOLL_WAIT);
+	assert_int_equal(d.n_parts, 1);
+	assert_int_equal(d.part[0].arg, 1);
+	assert_int_equal(d.part[0].scale, 12);
+	assert_int_equal(d.part[0].cap.arg, 2);
+	assert_int_equal(d.part[0].cap.width, RECORD_S32);
+	assert_false(record_describe(ISA_AARCH64, &call_rows[CALL_OPEN], &d));
+}
+
+static void test_struct_and_iovec(void **state)
+{
+	struct record_desc d = describe(ISA_X86_64, CALL_FSTAT);
+
+	assert_int_equal(d.part[0].len.kind, RECORD_LEN_CONST);
+	assert_int_equal(d.part[0].len.value * d.part[0].scale, 144);
+	d = describe(ISA_AARCH64, CALL_FSTAT);
+	assert_int_equal(d.part[0].len.value * d.part[0].scale, 128);
+	d = describe(ISA_AARCH64, CALL_WRITEV);
+	assert_int_equal(d.part[0].what, RECORD_IOVEC);
+	assert_int_equal(d.part[0].len.arg, 2);
+}
+
+/* Of a struct whose size the program tells, no more than that. */
+static void test_sized_struct(void **state)
+{
+	struct record_desc d = describe(ISA_X86_64, CALL_SETSOCKOPT_TCP_NODELAY);
+
+	assert_int_equal(d.n_parts, 1);
+	assert_int_equal(d.part[0].len.value, 4);
+	assert_int_equal(d.part[0].scale, 1);
+	assert_true(d.part[0].capped);
+	assert_int_equal(d.part[0].cap.arg, 4);
+	assert_int_equal(d.part[0].cap.width, RECORD_U32);
+}
+
+/* Irregular, local, refused; memory that is overwritten; cookies. */
+static void test_not_recorded(void **state)
+{
+	static const unsigned ids[] = {
+		CALL_EXECVE, CALL_CLONE,   CALL_MMAP,	 CALL_CLOSE,	 CALL_DUP,  CALL_EXIT_GROUP,
+		CALL_FUTEX,  CALL_IO_URING_SETUP, CALL_ACCEPT4, CALL_PPOLL, CALL_PSELECT6,
+		CALL_READLINKAT, CALL_NEWFSTATAT, CALL_EPOLL_CTL, CALL_KILL, CALL_RT_SIGSUSPEND,
+		CALL_RECVMSG, CALL_FCNTL, CALL_FCNTL_F_DUPFD, CALL_RT_SIGACTION,
+	};
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		refused(ids[i]);
+}
+
+static void test_numbers(void **state)
+{
+	struct record_desc d;
+
+	for (int isa = 0; isa < _ISA_MAX; isa++) {
+		record_describe_nr((enum isa)isa, call_rows[CALL_WRITE].nr[isa], &d);
+		assert_int_equal(d.flags, RECORD_ON);
+		record_describe_nr((enum isa)isa, call_rows[CALL_SETSOCKOPT].nr[isa], &d);
+		assert_int_equal(d.flags, RECORD_SUBS);
+		assert_int_equal(d.sel[0], 1);
+		assert_int_equal(d.sel[1], 2);
+		record_describe_nr((enum isa)isa, call_rows[CALL_EXECVE].nr[isa], &d);
+		assert_int_equal(d.flags, 0);
+		record_describe_nr((enum isa)isa, CALL_NR_MAX, &d);
+		assert_int_equal(d.flags, 0);
+	}
+}
+
+/* Whatever a row says, its description stays within what a record can hold. */
+static void test_every_row(void **state)
+{
+	unsigned n = 0;
+
+	for (unsigned id = 0; id < _CALL_MAX; id++) {
+		for (int isa = 0; isa < _ISA_MAX; isa++) {
+			struct record_desc d;
+
+			if (!record_describe((enum isa)isa, &call_rows[id], &d))
+				continue;
+			n++;
+			assert_in_range(d.n_parts, 0, RECORD_PARTS_MAX);
+			for (unsigned i = 0; i < d.n_parts; i++) {
+				assert_in_range(d.part[i].arg, 0, CALL_ARGS_MAX - 1);
+				assert_true(d.part[i].what == RECORD_STRING || d.part[i].scale);
+			}
+		}
+	}
+	assert_true(n > 200);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_buffer),	     cmocka_unit_test(test_alias),
+		cmocka_unit_test(test_struct_and_iovec), cmocka_unit_test(test_sized_struct),
+		cmocka_unit_test(test_not_recorded), cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_every_row),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
