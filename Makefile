@@ -23,8 +23,8 @@ native: deps
 	@ninja -j$(JOBS) -C $(BUILD)
 
 foreign: deps
-	@test -f $(FOREIGN)/build.ninja || \
-		meson setup --prefix=$(PREFIX) --cross-file "$$(tools/foreign-sysroot)" $(FOREIGN)
+	@cross=$$(tools/foreign-sysroot) && { test -f $(FOREIGN)/build.ninja || \
+		meson setup --prefix=$(PREFIX) --cross-file "$$cross" $(FOREIGN); }
 	@ninja -j$(JOBS) -C $(FOREIGN)
 
 check: all	## run every test; the last line is the sum
