@@ -28,6 +28,7 @@ int cmd_trace(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_calls(int argc, char **argv);
+int cmd_cc(int argc, char **argv);
 int cmd_microvm(int argc, char **argv);
 int cmd_node(int argc, char **argv);
 

@@ -18,6 +18,7 @@ static const struct cli_command commands[] = {
 	{ "trace", cmd_trace, "print a record like strace" },
 	{ "calls", cmd_calls, "print the page of supported system calls" },
 	{ "policy", cmd_policy, "check a policy file, or say what it means" },
+	{ "cc", cmd_cc, "compile C so that the program can move between ISAs" },
 	{ "check", cmd_check, "tell what this machine offers, in three grades" },
 	{ "microvm", cmd_microvm, "build, start, stop and use the microVM of the other ISA" },
 	{ "node", cmd_node, "serve this machine as a node" },

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
+#include "cli/run_mtd.h"
 #include "cli/session_options.h"
 
+#include "base/log.h"
+
 #include <getopt.h>
+#include <string.h>
 
 static const char usage[] =
 	"usage: chiral run [OPTIONS] -- PROGRAM [ARGS...]\n"
+	"       chiral run --mode mtd --points FILE [OPTIONS] -- PROGRAM [ARGS...]\n"
 	"\n"
 	"Runs PROGRAM as two variants on two nodes, feeds both the same inputs and compares their\n"
 	"system calls. A difference is an attack, or a fault of one variant: it is reported and stopped.\n"
@@ -33,6 +38,15 @@ static const char usage[] =
 	"  --env NAME=VALUE        set a variable of the program's environment\n"
 	"  --json-status-fd N      write status and alarms as JSON lines to descriptor N\n"
 	"\n"
+	"With --mode mtd one PROGRAM, built with `chiral cc`, moves at random between two processes, one of\n"
+	"each instruction set:\n"
+	"\n"
+	"  --mode mtd              has to be the first option\n"
+	"  --points FILE           where it may move, and how often\n"
+	"  --home NODE             where its files and sockets are (local:amd64, the default)\n"
+	"  --other NODE            where else it runs: local:arm64 (the default), in an emulator, or\n"
+	"                          local:amd64, a second process\n"
+	"\n"
 	"NODE is local, microvm, microvm:arm64, microvm:amd64, tcp://HOST:PORT or unix:PATH.\n"
 	"\n"
 	"Exit status: the program's own (128 + N when signal N killed it); 122 divergence,\n"
@@ -41,9 +55,16 @@ static const char usage[] =
 
 int cmd_run(int argc, char **argv)
 {
+	const char *mode = run_mode(argc, argv);
 	struct session_options o;
 	int status;
 
+	if (mode && !strcmp(mode, "mtd"))
+		return cmd_run_mtd(argc, argv);
+	if (mode) {
+		log_error("--mode %s: the only mode to name is mtd; see `chiral run --help`", mode);
+		return EXIT_OWN_FAILURE;
+	}
 	if (session_options_parse(argc, argv,
 				  OPT_NODES | OPT_LEVEL | OPT_POLICY | OPT_PROGRAM | OPT_PUBLISH |
 				  OPT_STATUS,

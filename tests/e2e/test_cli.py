@@ -11,7 +11,7 @@ from chiral import (EXIT_DIVERGENCE, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_O
                     exit_status)
 
 COMMANDS = ["run", "lead", "follow", "record", "verify", "trace", "check", "calls", "microvm", "node",
-            "policy"]
+            "policy", "cc"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System calls. Descriptors, files, sockets and identity are the home process's; a thread on the other
+ * node asks home, which executes the call on the same memory at the same addresses: nothing is
+ * marshalled. Memory calls are served here, on the shared heap. What is not in the table is refused.
+ */
+#include "mtd/runtime/runtime.h"
+
+#include "calls.h"
+
+#define EBADF  9
+#define EINVAL 22
+#define ENOSYS 38
+
+enum { NR_close = 3, NR_rt_sigaction = 13, NR_dup2 = 33, NR_exit = 60, NR_dup3 = 292,
+       NR_exit_group = 231, NR_set_tid_address = 218, NR_gettid = 186, NR_madvise = 28 };
+
+/* x86-64's numbers; ranges, first to last. A call that creates a process or a thread, installs a
+ * handler, maps memory otherwise or looks into processes is not among them. */
+static const struct {
+	uint16_t first, last;
+} at_home[] = {
+	{ 0, 8 },	/* read write open close stat fstat lstat poll lseek */
+	{ 14, 14 },	/* rt_sigprocmask */
+	{ 16, 24 },	/* ioctl pread64 pwrite64 readv writev access pipe select sched_yield */
+	{ 32, 33 },	/* dup dup2 */
+	{ 35, 35 },	/* nanosleep */
+	{ 39, 55 },	/* getpid sendfile and the calls of sockets */
+	{ 62, 63 },	/* kill uname */
+	{ 72, 100 },	/* fcntl ... files ... umask gettimeofday getrlimit getrusage sysinfo times */
+	{ 102, 127 },	/* identity; capget; rt_sigpending */
+	{ 132, 132 },	/* utime */
+	{ 137, 138 },	/* statfs fstatfs */
+	{ 140, 141 },	/* getpriority setpriority */
+	{ 160, 160 },	/* setrlimit */
+	{ 162, 162 },	/* sync */
+	{ 186, 187 },	/* gettid readahead */
+	{ 200, 202 },	/* tkill time futex */
+	{ 204, 204 },	/* sched_getaffinity */
+	{ 213, 213 },	/* epoll_create */
+	{ 217, 217 },	/* getdents64 */
+	{ 221, 221 },	/* fadvise64 */
+	{ 228, 230 },	/* clock_gettime clock_getres clock_nanosleep */
+	{ 232, 235 },	/* epoll_wait epoll_ctl tgkill utimes */
+	{ 257, 271 },	/* openat ... ppoll */
+	{ 275, 276 },	/* splice tee */
+	{ 280, 281 },	/* utimensat epoll_pwait */
+	{ 283, 288 },	/* timerfd eventfd fallocate accept4 */
+	{ 290, 296 },	/* eventfd2 epoll_create1 dup3 pipe2 inotify_init1 preadv pwritev */
+	{ 299, 299 },	/* recvmmsg */
+	{ 302, 302 },	/* prlimit64 */
+	{ 306, 307 },	/* syncfs sendmmsg */
+	{ 316, 316 },	/* renameat2 */
+	{ 318, 319 },	/* getrandom memfd_create */
+	{ 326, 328 },	/* copy_file_range preadv2 pwritev2 */
+	{ 332, 332 },	/* statx */
+	{ 439, 439 },	/* faccessat2 */
+};
+
+static int is_at_home(long nr)
+{
+	for (unsigned i = 0; i < sizeof(at_home) / sizeof(*at_home); i++)
+		if (nr >= at_home[i].first && nr <= at_home[i].last)
+			return 1;
+	return 0;
+}
+
+static int is_own_descriptor(long fd)
+{
+	return fd >= 0 && (fd == mtd_node.memory || fd == mtd_node.config_fd || fd == mtd_node.link);
+}
+
+/* The program does not know our descriptors: for it they are not open. */
+static int touches_own_descriptor(long nr, const long *a)
+{
+	if (nr == NR_dup2 || nr == NR_dup3)
+		return is_own_descriptor(a[1]) || is_own_descriptor(a[0]);
+	return nr == NR_close && is_own_descriptor(a[0]);
+}
+
+static void warn_refused(long nr)
+{
+	static uint8_t warned[64];
+
+	if (nr < 0 || nr >= (long)sizeof(warned) * 8 || warned[nr / 8] & 1u << nr % 8)
+		return;
+	warned[nr / 8] |= (uint8_t)(1u << nr % 8);
+	warn_number("a program that moves cannot use this system call of x86-64; it was refused: ",
+		    (uint64_t)nr);
+}
+
+/* struct sigaction of the kernel begins with the handler: SIG_DFL 0, SIG_IGN 1. */
+static int installs_handler(const long *a)
+{
+	return a[1] && *(const uint64_t *)a[1] > 1;
+}
+
+/* At home. */
+long perform_call(long nr, const long *a)
+{
+	if (touches_own_descriptor(nr, a))
+		return -EBADF;
+	if (nr == NR_rt_sigaction && !installs_handler(a))
+		return isa_call_x86_64(nr, a);
+	if (nr == NR_set_tid_address)
+		return isa_call_x86_64(NR_gettid, a);
+	if (nr == NR_madvise && is_in_heap((uint64_t)a[0], (uint64_t)a[1]))
+		return isa_call(OWN_madvise, a[0], a[1], a[2], 0, 0, 0);
+	if (!is_at_home(nr)) {
+		warn_refused(nr);
+		return -ENOSYS;
+	}
+	return isa_call_x86_64(nr, a);
+}
+
+/* Of the node on which the thread is not home. */
+static long ask_home(long nr, const long *a)
+{
+	int64_t v[7] = { nr, a[0], a[1], a[2], a[3], a[4], a[5] };
+	struct mtd_message m;
+
+	control()->calls++;
+	link_send(MTD_CALL, v, 7);
+	if (link_receive(&m) < 0)
+		leave(EXIT_PEER_GONE);
+	if (m.type != MTD_RESULT)
+		die_number("home answered a system call with a message of another type: ", m.type);
+	return m.v[0];
+}
+
+long call_home(long nr, const long *a)
+{
+	if (mtd_node.role == ROLE_OTHER)
+		return ask_home(nr, a);
+	return mtd_node.role == ROLE_HOME ? perform_call(nr, a) : isa_call_x86_64(nr, a);
+}
+
+_Noreturn void end_program(int status)
+{
+	int64_t v = status;
+
+	if (mtd_node.role != ROLE_ALONE)
+		link_send(MTD_END, &v, 1);
+	leave(status);
+}
+
+long __mtd_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long args[6] = { a, b, c, d, e, f };
+
+	if (nr == NR_exit || nr == NR_exit_group)
+		end_program((int)a & 0xff);
+	return is_memory_call(nr) ? memory_call(nr, args) : call_home(nr, args);
+}

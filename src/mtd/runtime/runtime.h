@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runtime in a program that moves: freestanding, built once for each ISA, nothing but the image's
+ * mem* functions under it. Names that instrumented code uses begin with "__mtd_".
+ *
+ * A thread is on one node at a time. The process of the other node waits in serve() for the thread,
+ * or, at home, for calls to execute.
+ */
+#ifndef CHIRAL_MTD_RUNTIME_RUNTIME_H
+#define CHIRAL_MTD_RUNTIME_RUNTIME_H
+
+#include "mtd/runtime/layout.h"
+#include "mtd/runtime/session.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum mode {
+	MTD_RUN,
+	MTD_UNWIND,	/* returning, each frame pushes its record */
+	MTD_REWIND,	/* calling, each frame pops its record */
+	MTD_JUMP,	/* returning to the frame that called setjmp */
+};
+
+enum role { ROLE_ALONE, ROLE_HOME, ROLE_OTHER };
+
+/* Of the thread on this node; local-exec TLS, read and written by instrumented code. */
+extern __thread int __mtd_mode;
+extern __thread int64_t __mtd_count;	/* points to pass before the slow path */
+extern __thread void *__mtd_ssp;	/* top of the shadow stack */
+extern __thread void *__mtd_tp;		/* thread block */
+
+/* Private to the node. */
+struct node {
+	enum role role;
+	int memory, config_fd, link;	/* descriptors; -1 when alone */
+	const struct mtd_config *config;
+};
+extern struct node mtd_node;
+
+static inline struct mtd_control *control(void)
+{
+	return (struct mtd_control *)MTD_CONTROL;
+}
+
+/* ---- for instrumented code ------------------------------------------------------------------- */
+
+/* At a point whose count ran out, or at the entry while rewinding: 0 go on, 1 unwind, 2 rewind. */
+int __mtd_enter(uint32_t function, uint32_t where);
+/* Memory for a record's payload (size a multiple of 16), aligned to 16. */
+void *__mtd_push(uint32_t function, uint32_t site, uint64_t size);
+/* The payload of the newest record, which has to be the function's; the site is 16 bytes before. */
+void *__mtd_pop(uint32_t function);
+/* The innermost frame runs again. */
+void __mtd_resumed(void);
+void __mtd_set_jump(uint64_t *buffer, void *frame, uint32_t number);
+void __mtd_jump(const uint64_t *buffer, int value);
+int __mtd_jump_here(void *frame);
+int __mtd_jump_value(void);
+/* For the C library: a system call with x86-64's number and structures; the thread's block. */
+long __mtd_syscall(long nr, long a, long b, long c, long d, long e, long f);
+void *__mtd_thread(void);
+/* In the image (mtd/libc/start.c): runs the program from argc, argv (environment and auxiliary vector
+ * behind). Returns while unwinding only. */
+void __mtd_main(int argc, char **argv);
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+/* Exit status of a process whose peer has ended first: the launcher looks at that one's. */
+#define EXIT_PEER_GONE 121	/* EXIT_PEER_LOST of cli/cli.h */
+
+/* Ends this process. */
+_Noreturn void leave(int status);
+/* Ends this process with a sentence on stderr, status 125. */
+_Noreturn void die(const char *what);
+_Noreturn void die_number(const char *what, uint64_t number);
+void warn_number(const char *what, uint64_t number);
+
+/* start.c: maps the shared regions. */
+/* Where the process begins, on the kernel's stack; sp points to argc. */
+void mtd_start(uint64_t *sp);
+void memory_map_regions(void);
+/* memory.c: mmap and its kin on the shared heap; x86-64 numbers. is_memory_call() says which. */
+int is_memory_call(long nr);
+long memory_call(long nr, const long *a);
+/* Marks what home has put at the heap's begin as used. */
+void memory_init(uint64_t used);
+int is_in_heap(uint64_t address, uint64_t size);
+
+/* switch.c: runs the program until it ends. */
+_Noreturn void run_thread(void);
+void draw_count(void);
+
+/* link.c */
+void link_send(uint32_t type, const int64_t *v, unsigned n);
+/* 0, or -1 when the peer has closed. Dies on anything malformed. */
+int link_receive(struct mtd_message *ret);
+void link_greet(void);
+
+/* calls.c */
+/* Executes a call of the program in this process, which is home. */
+long perform_call(long nr, const long *a);
+/* Executes a call at home, wherever the thread is. */
+long call_home(long nr, const long *a);
+_Noreturn void end_program(int status);
+
+/* ---- per ISA --------------------------------------------------------------------------------- */
+
+/* A system call of this ISA's kernel. */
+long isa_call(long nr, long a, long b, long c, long d, long e, long f);
+void isa_set_thread_pointer(void *tp);
+_Noreturn void isa_run_on_stack(void *top, void (*fn)(void));
+/* Runs a call given with x86-64's number and structures, at home. -ENOSYS when it cannot. */
+long isa_call_x86_64(long nr, const long *a);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the launcher gives the two processes of a program that moves, and what they tell each other.
+ * Freestanding; fixed sizes, little endian, the same on both ISAs.
+ *
+ * The launcher starts both with CHIRAL_MTD=ROLE:MEMORY:CONFIG:LINK in the environment: home or other,
+ * and the descriptors of the memory file (MTD_MEMORY_SIZE), of the sealed configuration and of a
+ * stream socket to the peer. Without the variable the program runs alone and does not move.
+ */
+#ifndef CHIRAL_MTD_RUNTIME_SESSION_H
+#define CHIRAL_MTD_RUNTIME_SESSION_H
+
+#include <stdint.h>
+
+#define MTD_ENVIRONMENT "CHIRAL_MTD"
+#define MTD_CONFIG_MAGIC 0x3144544dul	/* "MTD1" */
+#define MTD_MAX_FUNCTIONS 65536u
+
+/* A direction: from home to the other node, or back. */
+enum { MTD_FROM_HOME, MTD_TO_HOME, _MTD_DIRECTION_MAX };
+enum { MTD_AT_ENTRY, MTD_AT_EXIT, _MTD_WHERE_MAX };
+
+/*
+ * The probabilities. Instead of one draw at each point, the number of points to pass is drawn when
+ * the thread begins to run on a node: geometric with the largest probability of that direction; the
+ * point that is reached then is taken with its own probability divided by the largest. The binary
+ * digits of a geometric number are independent: digit k is 1 with probability bit[k] / 2^64.
+ */
+struct mtd_config {
+	uint32_t magic;
+	uint32_t n_functions;		/* rates that follow, at most MTD_MAX_FUNCTIONS */
+	uint64_t build_id[2];
+	uint32_t largest[_MTD_DIRECTION_MAX];	/* parts per million; 0: never */
+	uint64_t bit[_MTD_DIRECTION_MAX][64];
+	struct mtd_rate {
+		uint32_t ppm[_MTD_WHERE_MAX][_MTD_DIRECTION_MAX];
+	} rate[];
+};
+
+/* The first page of the shared region MTD_CONTROL: counters for the launcher. The program itself can
+ * write there, so nothing may rely on them. */
+struct mtd_control {
+	uint64_t switches, calls, frames, record_bytes;
+	uint64_t record_top;	/* end of the newest frame record */
+};
+
+enum mtd_message_type {
+	MTD_HELLO = 1,	/* v[0..1]: build id; v[2]: role. First message of each side */
+	MTD_SWITCH,	/* the thread goes on at the receiver */
+	MTD_CALL,	/* to home: v[0] number (x86-64), v[1..6] arguments */
+	MTD_RESULT,	/* from home: v[0] result */
+	MTD_END,	/* the program ended (v[0] status); nothing follows */
+};
+
+struct mtd_message {
+	uint32_t type;
+	uint32_t zero;
+	int64_t v[7];
+};
+
+#endif

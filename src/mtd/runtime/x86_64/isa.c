@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mtd/runtime/runtime.h"
+
+#define NR_arch_prctl 158
+#define NR_rt_sigaction 13
+#define NR_vfork 58
+#define NR_fork 57
+#define ARCH_SET_FS   0x1002
+
+/* System V ABI, A.2.1 */
+long isa_call(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long r;
+
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return r;
+}
+
+/* The ABI wants the pointer to itself at %fs:0. */
+void isa_set_thread_pointer(void *tp)
+{
+	*(void **)tp = tp;
+	isa_call(NR_arch_prctl, ARCH_SET_FS, (long)tp, 0, 0, 0, 0);
+}
+
+_Noreturn void isa_run_on_stack(void *top, void (*fn)(void))
+{
+	__asm__ volatile("mov %0, %%rsp\n\txor %%ebp, %%ebp\n\tcall *%1\n\tud2" ::"r"(top), "r"(fn)
+			 : "memory");
+	__builtin_unreachable();
+}
+
+__asm__(".globl _start\n"
+	"_start:\n"
+	"	xor %ebp, %ebp\n"
+	"	mov %rsp, %rdi\n"
+	"	and $-16, %rsp\n"
+	"	call mtd_start\n"
+	"	ud2\n"
+	/* Where a signal handler returns to; the C library's own is an empty C function. */
+	"mtd_restore:\n"
+	"	mov $15, %eax\n"
+	"	syscall\n");
+extern const char mtd_restore[];
+
+/* The kernel's struct sigaction. */
+struct kernel_sigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+
+long isa_call_x86_64(long nr, const long *a)
+{
+	struct kernel_sigaction action;
+
+	if (nr == NR_vfork)	/* the C library's variant would share this stack */
+		nr = NR_fork;
+	if (nr == NR_rt_sigaction && a[1]) {
+		action = *(const struct kernel_sigaction *)a[1];
+		action.restorer = (uint64_t)mtd_restore;
+		return isa_call(nr, a[0], (long)&action, a[2], a[3], 0, 0);
+	}
+	return isa_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which functions are switch points, and which may switch because they may call one. */
+#include "mtd/transform/steps.h"
+
+#include "base/cleanup.h"
+#include "mtd/libc/libc.h"
+#include "mtd/transform/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool name_is_one_of(const char *name, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(name, list[i]))
+			return true;
+	return false;
+}
+
+bool ir_is_setjmp(LLVMValueRef call)
+{
+	static const char *const names[] = { "setjmp", "_setjmp", "sigsetjmp", "__sigsetjmp" };
+	LLVMValueRef f = ir_called(call);
+
+	return f && name_is_one_of(ir_name(f), names, ARRAY_SIZE(names));
+}
+
+bool ir_is_longjmp(LLVMValueRef call)
+{
+	static const char *const names[] = { "longjmp", "_longjmp", "siglongjmp" };
+	LLVMValueRef f = ir_called(call);
+
+	return f && name_is_one_of(ir_name(f), names, ARRAY_SIZE(names));
+}
+
+/* The C library's files are compiled in a folder of this name, see tools/mtd-libc. */
+static bool is_of_libc(LLVMValueRef f)
+{
+	unsigned len = 0;
+	const char *dir = LLVMGetSubprogram(f) ? LLVMGetDebugLocDirectory(f, &len) : NULL;
+
+	return dir && len >= strlen(MTD_LIBC_FOLDER) &&
+	       !memcmp(dir, MTD_LIBC_FOLDER, strlen(MTD_LIBC_FOLDER));
+}
+
+/* What the back ends may call on their own must not move: nobody would check after such a call. */
+static bool is_called_by_back_ends(LLVMValueRef f)
+{
+	return LLVMGetLinkage(f) == LLVMExternalLinkage && strcmp(ir_name(f), "__mtd_main");
+}
+
+static bool is_address_taken(LLVMValueRef f)
+{
+	for (LLVMUseRef u = LLVMGetFirstUse(f); u; u = LLVMGetNextUse(u)) {
+		LLVMValueRef user = LLVMGetUser(u);
+
+		if (!LLVMIsAInstruction(user) || !ir_is_call(user) || ir_called(user) != f)
+			return true;
+		for (unsigned i = 0; i < LLVMGetNumArgOperands(user); i++)
+			if (LLVMGetOperand(user, i) == f)
+				return true;
+	}
+	return false;
+}
+
+/* Marks it and all that it calls. */
+static void mark_fixed(struct program *p, LLVMValueRef f)
+{
+	int id = index_get(p->index, f);
+
+	if (id < 0 || p->fns[id].fixed)
+		return;
+	p->fns[id].fixed = true;
+	FOR_EACH_BLOCK(b, f)
+		FOR_EACH_INSTRUCTION(i, b)
+			if (ir_called(i))
+				mark_fixed(p, ir_called(i));
+}
+
+static void mark_point(struct ir *ir, struct fn *fn, const struct mtd_points *points)
+{
+	const char *name = ir_name(fn->value);
+	const struct mtd_point *p = mtd_points_find(points, name, is_of_libc(fn->value));
+
+	if (!p || ir_is_runtime(fn->value))
+		return;
+	if (fn->fixed) {
+		if (p->function[0] != '*')
+			ir_error(ir, fn->value, "it cannot be a switch point: compilers call it without a "
+						"word in the program");
+		return;
+	}
+	fn->entry = p->entry;
+	fn->exit = p->exit;
+	fn->may_switch = true;
+}
+
+bool program_call_may_switch(const struct program *p, LLVMValueRef call)
+{
+	LLVMValueRef f = ir_called(call);
+	int id;
+
+	if (ir_is_inline_asm(call))
+		return false;
+	if (!f)
+		return p->indirect_may_switch;
+	if (LLVMGetIntrinsicID(f))
+		return false;
+	if (ir_is_longjmp(call))
+		return true;
+	id = index_get(p->index, f);
+	return id >= 0 && p->fns[id].may_switch;
+}
+
+static bool calls_what_may_switch(const struct program *p, LLVMValueRef f)
+{
+	FOR_EACH_BLOCK(b, f)
+		FOR_EACH_INSTRUCTION(i, b)
+			if (ir_is_call(i) && (ir_is_setjmp(i) || program_call_may_switch(p, i)))
+				return true;
+	return false;
+}
+
+static bool update_indirect(struct program *p)
+{
+	bool before = p->indirect_may_switch;
+
+	for (unsigned k = 0; k < p->n; k++)
+		if (p->fns[k].address_taken && p->fns[k].may_switch)
+			p->indirect_may_switch = true;
+	return p->indirect_may_switch != before;
+}
+
+static void spread_to_callers(struct program *p)
+{
+	bool changed = true;
+
+	while (changed) {
+		changed = update_indirect(p);
+		for (unsigned k = 0; k < p->n; k++) {
+			if (p->fns[k].may_switch || !calls_what_may_switch(p, p->fns[k].value))
+				continue;
+			p->fns[k].may_switch = true;
+			changed = true;
+		}
+	}
+}
+
+void program_find_points(struct ir *ir, const struct mtd_points *points, struct program *ret)
+{
+	struct program p = { 0 };
+
+	FOR_EACH_FUNCTION(f, ir) {
+		if (!ir_is_defined(f))
+			continue;
+		p.fns = xrealloc(p.fns, p.n + 1, sizeof(*p.fns));
+		p.fns[p.n] = (struct fn){ .value = f, .address_taken = is_address_taken(f) };
+		index_set(&p.index, f, (int)p.n++);
+	}
+	for (unsigned k = 0; k < p.n; k++)
+		if (is_called_by_back_ends(p.fns[k].value))
+			mark_fixed(&p, p.fns[k].value);
+	for (unsigned k = 0; k < p.n; k++)
+		mark_point(ir, &p.fns[k], points);
+	spread_to_callers(&p);
+	for (unsigned k = 0; k < p.n; k++)
+		if (p.fns[k].may_switch && p.fns[k].fixed)
+			ir_error(ir, p.fns[k].value,
+				 "it may switch, but compilers call it without a word in the program");
+	*ret = p;
+}
+
+void program_free(struct program *p)
+{
+	index_free(&p->index);
+	free(p->fns);
+	*p = (struct program){ 0 };
+}

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moving target defence: `chiral cc` and `chiral run --mode mtd`. A program prints the same wherever
+and however often it moves; what cannot move is an error of the build that names function and line."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from chiral import EXIT_OWN_FAILURE, NATIVE, exit_status, wait_until
+
+SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mtd")
+
+pytestmark = pytest.mark.skipif(NATIVE != "x86_64", reason="the home of a program that moves is x86-64")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _limit():
+    if not shutil.which("clang-19"):
+        pytest.skip("clang-19 is not installed")
+
+
+class Builder:
+    def __init__(self, chiral_path, folder):
+        self.chiral, self.folder = chiral_path, folder
+        self.points("all", "*")
+
+    def points(self, name, *lines):
+        path = self.folder / (name + ".points")
+        path.write_text("".join(line + "\n" for line in lines))
+        return str(path)
+
+    def cc(self, *args, check=True, env=None):
+        done = subprocess.run([self.chiral, "cc", *map(str, args)], cwd=self.folder,
+                              capture_output=True, text=True, timeout=300,
+                              env={**os.environ, **(env or {})})
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def program(self, source, points="all", name=None):
+        out = self.folder / (name or os.path.splitext(source)[0])
+        self.cc("-O2", "-D_GNU_SOURCE", f"--chiral-points={self.folder / points}.points",
+                os.path.join(SOURCES, source), "-lm", "-o", out)
+        return str(out)
+
+    def fails(self, text, *args):
+        """Builds a source that cannot move; its error."""
+        (self.folder / "bad.c").write_text(text)
+        done = self.cc("-O2", "--chiral-points=" + str(self.folder / "all.points"), "bad.c", "-o", "bad",
+                       *args, check=False)
+        assert done.returncode == 1 and not (self.folder / "bad").exists(), done
+        return done.stderr
+
+
+@pytest.fixture(scope="module")
+def builder(chiral_path, tmp_path_factory):
+    if chiral_path is None:
+        pytest.skip("without Chiral there is nothing to test")
+    b = Builder(chiral_path, tmp_path_factory.mktemp("mtd"))
+    b.cc("--version")  # makes the C library when it is not in the cache
+    return b
+
+
+@pytest.fixture(scope="module")
+def language(builder):
+    return builder.program("language.c")
+
+
+@pytest.fixture(scope="module")
+def kernels(builder):
+    return builder.program("kernels.c")
+
+
+@pytest.fixture(scope="module")
+def behaviour(builder):
+    return builder.program("behaviour.c")
+
+
+class Moving:
+    """A program under `chiral run --mode mtd`."""
+
+    def __init__(self, chiral_path, points, argv, other="local:amd64", **kwargs):
+        status_read, status_write = os.pipe()
+        self.process = subprocess.Popen(
+            [chiral_path, "run", "--mode", "mtd", "--points", points, "--other", other,
+             "--json-status-fd", str(status_write), "--", *argv],
+            pass_fds=[status_write], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, **kwargs)
+        os.close(status_write)
+        self.status_read = status_read
+
+    def finish(self, text=None, limit=110):
+        try:
+            out, err = self.process.communicate(text, timeout=limit)
+        finally:
+            self.close()
+        with os.fdopen(self.status_read) as f:
+            lines = f.read().splitlines()
+        self.status = json.loads(lines[-1])["mtd"] if lines else None
+        self.stderr = err.decode()
+        return exit_status(self.process.returncode), out
+
+    def children(self):
+        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        with open(path, encoding="ascii") as f:
+            return [int(p) for p in f.read().split()]
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()  # its processes die with it
+            self.process.wait()
+
+
+@pytest.fixture
+def moving(chiral_path):
+    started = []
+
+    def start(*args, **kwargs):
+        started.append(Moving(chiral_path, *args, **kwargs))
+        return started[-1]
+
+    yield start
+    for m in started:
+        m.close()
+
+
+def alone(program, *args, **kwargs):
+    """The same file without Chiral: it does not move."""
+    return subprocess.run([program, *args], capture_output=True, timeout=60, **kwargs)
+
+
+# ---- builds ---------------------------------------------------------------------------------------
+
+def test_kernels_equal_another_compiler(builder, kernels):
+    native = str(builder.folder / "kernels.native")
+    subprocess.run(["gcc", "-O2", "-ffp-contract=off", "-D_GNU_SOURCE", "-o", native,
+                    os.path.join(SOURCES, "kernels.c"), "-lm"], check=True)
+    assert alone(kernels, "4").stdout == alone(native, "4").stdout != b""
+
+
+def test_no_points_no_change(builder, language):
+    builder.points("none", "# nothing")
+    plain = builder.program("language.c", "none", "language-plain")
+    done = alone(plain, "2")
+    assert done.returncode == 7 and b"at end" in done.stdout
+    assert alone(language, "2").stdout == done.stdout
+
+
+def test_objects_archives_dependencies(builder):
+    """A build as make does it: -c, -MMD, ar, -l."""
+    f = builder.folder
+    (f / "part.h").write_text("int part(int x);\n")
+    (f / "part.c").write_text('#include "part.h"\nint part(int x) { return x * 2; }\n')
+    (f / "unused.c").write_text("int gone(void); int unused(void) { return gone(); }\n")
+    (f / "whole.c").write_text('#include <stdio.h>\n#include "part.h"\n'
+                               'int main(void) { printf("%d\\n", part(21)); return 0; }\n')
+    for name in ("part", "unused"):
+        builder.cc("-c", "-MMD", "-MF", f"{name}.d", f"{name}.c")
+    assert "part.h" in (f / "part.d").read_text()
+    subprocess.run(["ar", "rc", "libpart.a", "part.o", "unused.o"], cwd=f, check=True)
+    builder.cc("whole.c", "-L.", "-lpart", "-o", "whole")
+    assert alone(str(f / "whole")).stdout == b"42\n"
+    assert sorted(p.name for p in f.glob("whole.*")) == ["whole.aarch64", "whole.c", "whole.chiral",
+                                                         "whole.x86_64"]
+
+
+def test_configure_questions(builder):
+    assert "clang version 19" in builder.cc("--version").stdout
+    assert builder.cc("-dumpmachine").stdout.startswith("x86_64")
+    (builder.folder / "q.c").write_text("__CHIRAL_MTD__ __x86_64__ __SSE2__\n")
+    assert builder.cc("-E", "-P", "q.c").stdout.split() == ["1", "__x86_64__", "__SSE2__"]
+
+
+BAD = {
+    "inline assembly": '__attribute__((noinline)) int f(void)\n{\n\tint x;\n'
+                       '\t__asm__("mov $1, %0" : "=r"(x));\n\treturn x;\n}\n'
+                       'int main(void) { return f(); }\n',
+    "assembly outside functions": '__asm__(".globl x\\nx:");\nint main(void) { return 0; }\n',
+    "computed goto": "int main(int argc, char **argv)\n{\n\tstatic void *const l[] = { &&a, &&b };\n"
+                     "\tgoto *l[argc & 1];\na:\n\treturn argv[0][0];\nb:\n\treturn 2;\n}\n",
+    "is not in the program": "int gone(int);\nint main(int argc, char **argv) { return gone(argc); }\n",
+    "aligned to 64 bytes": "void g(char *);\n__attribute__((noinline)) void g(char *p) { *p = 1; }\n"
+                           "int main(void)\n{\n\tchar x[100] __attribute__((aligned(64)));\n\tg(x);\n"
+                           "\treturn x[0];\n}\n",
+    "native stack": "int main(void) { return (int)(long)__builtin_return_address(0); }\n",
+    "llvm.x86.rdtsc": "int main(void)\n{\n\treturn (int)__builtin_ia32_rdtsc();\n}\n",
+}
+
+
+@pytest.mark.parametrize("what", BAD, ids=lambda w: w.replace(" ", "-"))
+def test_what_cannot_move(builder, what):
+    error = builder.fails(BAD[what])
+    assert what in error and error.startswith("chiral: error: "), error
+    assert "outside" in what or "bad.c:" in error.split(": ")[2] + ":", error
+
+
+def test_cannot_be_linked(builder):
+    assert "-lnothing" in builder.fails("int main(void) { return 0; }\n", "-lnothing")
+    assert "only whole programs" in builder.cc("-shared", "x.o", check=False).stderr
+    (builder.folder / "a.s").write_text("nop\n")
+    assert "is assembly" in builder.cc("a.s", check=False).stderr
+    bad = builder.points("bad", "good", "f sideways")
+    done = builder.cc("--chiral-points=" + bad, "whole.c", "-o", "x", check=False)
+    assert done.returncode == 1 and "bad.points:2:" in done.stderr
+
+
+# ---- moving ---------------------------------------------------------------------------------------
+
+def test_every_point(builder, language, moving):
+    """Every single point moves."""
+    expected = alone(language, "4")
+    m = moving(builder.points("p100", "*"), [language, "4"])
+    assert m.finish() == (7, expected.stdout), m.stderr
+    assert m.status["switches"] > 5000 and m.stderr == ""
+
+
+def test_at_random(builder, language, moving):
+    """Sides of random length: other sequences of switches each time."""
+    expected = alone(language, "2")
+    seen = set()
+    for share in ("40%", "7% 60%", "0.5%"):
+        m = moving(builder.points("random", f"* entry {share}"), [language, "2"])
+        assert m.finish() == (7, expected.stdout), m.stderr
+        seen.add(m.status["switches"])
+    assert len(seen) == 3 and min(seen) > 0
+
+
+def test_two_instruction_sets(builder, language, kernels, moving):
+    points = builder.points("p30", "* entry 30%")
+    for program, rounds in ((language, "1"), (kernels, "1")):
+        expected = alone(program, rounds)
+        m = moving(points, [program, rounds], other="local:arm64")
+        assert m.finish() == (expected.returncode, expected.stdout), m.stderr
+        assert m.status["switches"] > 100
+
+
+def test_all_functions_of_libc(builder, moving):
+    builder.points("everything", "**")
+    program = builder.program("language.c", "everything", "language-everything")
+    m = moving(builder.points("p20", "** entry 20%"), [program, "1"])
+    assert m.finish() == (7, alone(program, "1").stdout), m.stderr
+    assert m.status["switches"] > 1000
+
+
+def test_exit_points(builder, moving):
+    builder.points("exits", "* entry,exit")
+    program = builder.program("language.c", "exits", "language-exits")
+    for where in ("exit", "entry,exit"):
+        m = moving(builder.points("where", f"* {where} 70%"), [program, "1"])
+        assert m.finish() == (7, alone(program, "1").stdout), m.stderr
+        assert m.status["switches"] > 300
+
+
+def test_selected_points(builder, kernels, moving):
+    """A program built with all points moves at those of the run's file only."""
+    m = moving(builder.points("one", "random_pairs entry 100%"), [kernels, "3"])
+    status, out = m.finish()
+    assert status == 0 and out == alone(kernels, "3").stdout
+    assert m.status["switches"] == 3
+    m = moving(builder.points("zero", "* entry 0%"), [kernels, "1"])
+    assert m.finish()[0] == 0 and m.status["switches"] == 0
+    m = moving(builder.points("unknown", "no_such_function"), [kernels, "1"])
+    assert m.finish()[0] == 0 and "no_such_function is no switch point" in m.stderr
+
+
+# ---- the session ----------------------------------------------------------------------------------
+
+@pytest.fixture
+def always(builder):
+    return builder.points("p100", "*")
+
+
+def test_streams(always, behaviour, moving):
+    m = moving(always, [behaviour, "echo"])
+    text = b"".join(b"line %d\n" % i for i in range(100))
+    assert m.finish(text) == (0, text)
+    assert m.status["switches"] in (101, 102) and m.status["calls"] > 50
+
+
+def test_arguments_environment_descriptors(always, behaviour, moving):
+    m = moving(always, [behaviour, "environment", "two words", ""], env={**os.environ, "TEST_A": "b c"})
+    assert m.finish() == (0, b"argument %s\nargument environment\nargument two words\nargument \n"
+                          b"variable TEST_A=b c\nnext descriptor 3\n" % behaviour.encode())
+
+
+@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
+def test_refused_calls(always, behaviour, moving, other):
+    m = moving(always, [behaviour, "refused"], other=other)
+    status, out = m.finish()
+    assert (status, out.decode().splitlines()) == (0, [
+        "fork -1 Function not implemented", "handler 1 Function not implemented", "ignore 0",
+        "shared file 1 No such device", "private file 1", "executable 1 Permission denied",
+        "still here"]), m.stderr
+    assert "refused: 57" in m.stderr
+
+
+@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
+def test_crash(always, behaviour, moving, other):
+    m = moving(always, [behaviour, "crash"], other=other)
+    assert m.finish()[0] == 128 + signal.SIGSEGV
+
+
+def test_abort(always, behaviour, moving):
+    m = moving(always, [behaviour, "abort"])
+    assert m.finish()[0] == 128 + signal.SIGABRT
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("what", ["wait", "loop"])
+def test_signals(builder, behaviour, moving, what, signo):
+    """A signal for the session ends the program wherever it is: in a call, or while it moves."""
+    m = moving(builder.points("p1", "* entry 1%"), [behaviour, what])
+    assert m.process.stdout.readline() == b"waiting\n"
+    m.process.send_signal(signo)
+    assert m.process.wait(30) == 128 + signo
+
+
+def test_deep_recursion(builder, behaviour, moving):
+    """The stack's end is a crash, and so is the records' end: never silence."""
+    points = builder.points("deep", "deep entry 0.1%")
+    assert moving(points, [behaviour, "deep", "20000"]).finish()[0] == 0
+    assert moving(points, [behaviour, "deep", "400000"]).finish()[0] in (128 + signal.SIGSEGV,
+                                                                       EXIT_OWN_FAILURE)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_killed_process(builder, behaviour, moving, victim):
+    """Whichever of the two processes dies, at any moment: the session ends."""
+    m = moving(builder.points("p10", "* entry 10%"), [behaviour, "loop"])
+    assert m.process.stdout.readline() == b"waiting\n"
+    children = m.children()
+    time.sleep(0.05)  # somewhere in the middle
+    os.kill(children[victim], signal.SIGKILL)
+    assert m.process.wait(30) == 128 + signal.SIGKILL
+    wait_until(lambda: not any(os.path.exists(f"/proc/{p}") for p in children), 10, "its end")
+
+
+def test_other_build(builder, kernels, behaviour, moving, always):
+    mixed = str(builder.folder / "mixed")
+    for suffix, source in ((".x86_64", kernels), (".aarch64", behaviour), (".chiral", kernels)):
+        shutil.copy(source + suffix, mixed + suffix)
+    m = moving(always, [mixed, "1"], other="local:arm64")
+    assert m.finish()[0] == EXIT_OWN_FAILURE and "different builds" in m.stderr
+
+
+def test_usage(chiral_path, builder, behaviour, always):
+    def run(*args):
+        done = subprocess.run([chiral_path, "run", *args], capture_output=True, text=True, timeout=30)
+        assert done.returncode in (EXIT_OWN_FAILURE, 126) and not done.stdout, done
+        return done.stderr
+
+    assert "--points" in run("--mode", "mtd", "--", behaviour)
+    assert "manifest" in run("--mode", "mtd", "--points", always, "--", "/bin/true")
+    assert "local:arm64" in run("--mode", "mtd", "--points", always, "--other", "mars", "--", behaviour)
+    assert "x86-64" in run("--mode", "mtd", "--points", always, "--home", "local:arm64", "--", behaviour)
+    assert "cannot read" in run("--mode", "mtd", "--points", "/none", "--", behaviour)
+    assert "mtd" in run("--mode", "sideways", "--", behaviour)
+    moved = str(builder.folder / "moved")
+    shutil.copy(behaviour + ".chiral", moved + ".chiral")
+    assert "cannot execute" in run("--mode", "mtd", "--points", always, "--other", "local:amd64", "--", moved)
