@@ -202,6 +202,7 @@ static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs 
 		return;
 	}
 	tr->slot.barrier = barrier_of(&tr->judgement);
+	tr->slot.observed = tr->judgement.level == RULE_LEVEL_OBSERVE;
 	/* When the session ends or is held, or the followers have not come as far, the call must not
 	 * take effect: the thread stays where it is. SIGKILL at this stop skips the call. */
 	tr->parked = !leader_enter(t->leader, &tr->slot, &tr->call);

@@ -144,6 +144,15 @@ struct call_mismatch {
 bool call_equal(const struct call_record *leader, const struct call_record *follower,
 		struct call_mismatch *ret);
 
+/* The argument is a buffer of bytes that go into the kernel. */
+static inline bool spec_is_sent_buffer(const struct arg_spec *s)
+{
+	return (s->kind == ARG_BUF || s->kind == ARG_IOVEC) && s->dir == DIR_IN;
+}
+
+/* The calls are equal but for the bytes, not the number of bytes, of such buffers. */
+bool call_equal_but_bytes(const struct call_record *leader, const struct call_record *follower);
+
 /*
  * Wire form. Decoding validates everything against the row (ids, counts, arg numbers, forms,
  * lengths) and is safe on hostile bytes: -EPROTO. parts: CALL_PART_* present in the bytes. A call
@@ -155,6 +164,8 @@ bool call_equal(const struct call_record *leader, const struct call_record *foll
 #define CALL_PART_EXIT  2u
 /* With an entry part alone: the leader executes the call only when it was matched (MATCHED). */
 #define CALL_PART_AWAITED 4u
+/* With an entry part: the policy says that bytes which differ in a buffer are reported only. */
+#define CALL_PART_OBSERVED 8u
 void call_encode(struct writer *w, const struct call_record *c, unsigned parts);
 int call_decode(struct reader *r, struct call_record *ret, unsigned *ret_parts);
 

@@ -3,7 +3,7 @@
  * The wire form of a call. Numbers are LEB128 in their shortest form ("varint"), signed ones
  *zigzag:
  *
- *	varint	id * 8 + parts
+ *	varint	id * 16 + parts
  * entry part:
  *	u8	bit i: argument i is not zero; bits 6 and 7 are zero
  *	zigzag	each of those arguments
@@ -81,7 +81,7 @@ void call_encode(struct writer *w, const struct call_record *c, unsigned parts)
 {
 	uint8_t mask = 0;
 
-	put_varint(w, (uint64_t)c->id << 3 | parts);
+	put_varint(w, (uint64_t)c->id << 4 | parts);
 	if (parts & CALL_PART_ENTRY) {
 		for (unsigned i = 0; i < CALL_ARGS_MAX; i++)
 			if (c->arg[i])
@@ -198,15 +198,17 @@ static int decode_exit(struct reader *r, struct call_record *c)
 
 static bool valid_parts(unsigned parts)
 {
-	if (parts & CALL_PART_AWAITED)
-		return parts == (CALL_PART_ENTRY | CALL_PART_AWAITED);
+	if ((parts & CALL_PART_AWAITED) && (parts & CALL_PART_EXIT))
+		return false;
+	if (parts & (CALL_PART_AWAITED | CALL_PART_OBSERVED))
+		return parts & CALL_PART_ENTRY;
 	return parts != 0;
 }
 
 int call_decode(struct reader *r, struct call_record *ret, unsigned *ret_parts)
 {
-	uint64_t head = get_varint(r), id = head >> 3;
-	unsigned parts = head & 7;
+	uint64_t head = get_varint(r), id = head >> 4;
+	unsigned parts = head & 15;
 	int q = 0;
 
 	if (r->failed || !valid_parts(parts) || id > UINT16_MAX || !valid_id((unsigned)id))

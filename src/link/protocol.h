@@ -59,7 +59,8 @@
 	X(FILE, "H: a program's binary, before START: str name, the rest its bytes")               \
 	X(END, "record files only: u64 number of frames after START; the last frame")             \
 	X(MATCHED, "F, to L by H: u32 thread whose call, for which the leader waits, was equal; " \
-		   "of H 0: nobody compares any more")
+		   "of H 0: nobody compares any more")                                             \
+	X(NOTICE, "F: a difference that the policy lets pass: its report")
 
 enum frame_type {
 #define X(name, text) FRAME_##name,

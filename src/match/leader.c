@@ -194,11 +194,16 @@ static bool is_barrier(const struct leader *l, const struct leader_slot *slot)
 	return slot->barrier == BARRIER_YES;
 }
 
+static unsigned entry_parts(const struct leader_slot *slot)
+{
+	return CALL_PART_ENTRY | (slot->observed ? CALL_PART_OBSERVED : 0);
+}
+
 /* Whoever announces a call that waits says so: nobody announces it again. */
 static void announce_call(struct leader *l, struct leader_slot *slot)
 {
 	put_call(l, slot->tid, slot->call,
-		 CALL_PART_ENTRY | (is_barrier(l, slot) ? CALL_PART_AWAITED : 0));
+		 entry_parts(slot) | (is_barrier(l, slot) ? CALL_PART_AWAITED : 0));
 	slot->announced = true;
 	slot->matched = false;
 }
@@ -350,7 +355,7 @@ void leader_announce(struct leader *l, struct leader_slot *slot)
 {
 	lock(l);
 	if (!slot->announced)
-		put_call(l, slot->tid, slot->call, CALL_PART_ENTRY);
+		put_call(l, slot->tid, slot->call, entry_parts(slot));
 	slot_unlink(slot);
 	slot->call = NULL;
 	slot->announced = false;
@@ -362,7 +367,7 @@ void leader_abandon(struct leader *l, struct leader_slot *slot)
 {
 	lock(l);
 	if (slot->prev && !slot->announced)
-		put_call(l, slot->tid, slot->call, CALL_PART_ENTRY);
+		put_call(l, slot->tid, slot->call, entry_parts(slot));
 	slot_unlink(slot);
 	slot->call = NULL;
 	slot->announced = false;
@@ -374,7 +379,7 @@ void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_r
 	lock(l);
 	slot_unlink(slot);
 	put_call(l, slot->tid, c,
-		 slot->announced ? CALL_PART_EXIT : CALL_PART_ENTRY | CALL_PART_EXIT);
+		 slot->announced ? CALL_PART_EXIT : entry_parts(slot) | CALL_PART_EXIT);
 	slot->call = NULL;
 	slot->announced = false;
 	after_event(l);

@@ -41,6 +41,7 @@ struct leader_slot {
 	const struct call_record *call; /* NULL: in no call */
 	bool announced;
 	uint8_t barrier;		/* enum leader_barrier; set by the capture before leader_enter() */
+	bool observed;			/* bytes may differ (CALL_PART_OBSERVED); set likewise */
 	bool matched;			/* at a barrier: by all followers */
 	bool seen;			/* was in this call when the last batch went out */
 	struct leader_slot *next, **prev;

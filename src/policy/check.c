@@ -97,6 +97,8 @@ static const char *why_not(const struct policy_rule *r, const char *name)
 			      "sees it";
 		else if (r->verdict != RULE_ALLOW && !row_is_refusable(row))
 			why = "this call cannot be refused: a program could not end";
+		else if (r->level == RULE_LEVEL_OBSERVE && !row_sends_bytes(row))
+			why = "this call sends no buffer of bytes: there is nothing that may differ";
 		else if (r->kinds && !row_has_descriptor(row))
 			why = "this call has no descriptor";
 		else if (r->paths.n && !row_has_path(row))

@@ -2,6 +2,7 @@
 #include "policy/cover.h"
 
 #include "calls/words.h"
+#include "event/call.h"
 
 #include <string.h>
 
@@ -27,6 +28,14 @@ static bool has_kind(const struct call_row *row, enum arg_kind a, enum arg_kind 
 bool row_has_descriptor(const struct call_row *row)
 {
 	return has_kind(row, ARG_FD, ARG_DIRFD);
+}
+
+bool row_sends_bytes(const struct call_row *row)
+{
+	for (unsigned i = 0; i < row->n_args; i++)
+		if (spec_is_sent_buffer(&row->args[i]))
+			return true;
+	return false;
 }
 
 bool row_has_path(const struct call_row *row)
@@ -70,6 +79,8 @@ static bool is_named(const struct policy_rule *r, const struct call_row *row)
 
 static bool can_meet(const struct policy_rule *r, const struct call_row *row)
 {
+	if (r->level == RULE_LEVEL_OBSERVE && !row_sends_bytes(row))
+		return false;
 	return row_is_governed(row) && (r->verdict == RULE_ALLOW || row_is_refusable(row)) &&
 	       (r->kinds == 0 || row_has_descriptor(row)) && (r->paths.n == 0 || row_has_path(row));
 }

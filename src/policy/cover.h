@@ -20,6 +20,8 @@ bool row_is_governed(const struct call_row *row);
 bool row_is_refusable(const struct call_row *row);
 bool row_has_path(const struct call_row *row);
 bool row_has_descriptor(const struct call_row *row);
+/* Bytes of a buffer go into the kernel: what call_equal_but_bytes() lets differ. */
+bool row_sends_bytes(const struct call_row *row);
 
 /* name is without "@". */
 bool row_is_of_class(const struct call_row *row, const char *name);

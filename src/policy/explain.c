@@ -131,6 +131,9 @@ static void put_consequence(struct writer *w, const struct policy_rule *r)
 	else if (r->verdict == RULE_REFUSE)
 		put(w, " is compared, but not executed: it fails with %s (%s) in every variant.",
 		    strerrorname_np(r->err), strerrordesc_np(r->err));
+	else if (r->level == RULE_LEVEL_OBSERVE)
+		put(w, ": bytes that differ in what it sends are reported once and let pass (observe). "
+		       "Its arguments, how many bytes, and all else are compared as always.");
 	else if (r->level == RULE_LEVEL_LOCKSTEP)
 		put(w, " takes effect only when every follower has come to it and agreed (lockstep).");
 	else

@@ -152,11 +152,9 @@ static int take_rule(struct load *l, const struct yaml_rule *y, struct policy_ru
 		return -ENOMEM;
 	}
 	take_kinds(l, y, &r);
-	if (y->level && !strcmp(y->level, "observe"))
-		mistake(l, y->level, "this is a level for a whole session, not for a rule");
-	else if (y->level)
+	if (y->level)
 		r.level = take_choice(l, y->level, rule_level_from_name(y->level),
-				      "async, lockstep");
+				      "async, lockstep, observe");
 	if (y->refuse)
 		take_refuse(l, y->refuse, &r);
 	if (l->mistakes == before && !rule_check(&r, why, sizeof(why), &word))

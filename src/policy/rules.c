@@ -7,6 +7,7 @@
 #define ERRNO_LAST 133 /* EHWPOISON; errno values are equal on both ISAs */
 
 static const char *const level_names[_RULE_LEVEL_MAX] = {
+	[RULE_LEVEL_OBSERVE] = "observe",
 	[RULE_LEVEL_ASYNC] = "async",
 	[RULE_LEVEL_LOCKSTEP] = "lockstep",
 };

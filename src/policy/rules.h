@@ -29,6 +29,7 @@
 /* Of a call; later ones are stricter. */
 enum rule_level {
 	RULE_LEVEL_NONE, /* the rule does not say: the session's level */
+	RULE_LEVEL_OBSERVE, /* that too, but bytes that differ in a buffer are reported only */
 	RULE_LEVEL_ASYNC,
 	RULE_LEVEL_LOCKSTEP,
 	_RULE_LEVEL_MAX,

@@ -72,6 +72,28 @@ void replay_diverge_call(struct replay *rp, struct fthread *f, const struct call
 	send_verdict(rp, f, &r);
 }
 
+/* Its stack is not looked at: the thread goes on. */
+void replay_notice(struct replay *rp, struct fthread *f, const struct call_mismatch *m)
+{
+	uint8_t bit = (uint8_t)(1u << (f->call.id % 8));
+	struct writer w = { 0 };
+	struct report r;
+
+	if (rp->noticed[f->call.id / 8] & bit)
+		return;
+	rp->noticed[f->call.id / 8] |= bit;
+	report_init(&r, REPORT_DIVERGENCE_CALL);
+	report_set_mismatch(&r, m, &f->leader, &f->call);
+	r.tid = f->canonical;
+	r.position = f->position;
+	report_set_history(&r, SIDE_FOLLOWER, &f->history);
+	report_encode(&w, &r);
+	if (link_send(rp->link, FRAME_NOTICE, w.data, w.len) < 0 || link_flush(rp->link) < 0)
+		rp->err = -EPIPE;
+	writer_free(&w);
+	report_free(&r);
+}
+
 void replay_diverge(struct replay *rp, struct fthread *f, enum report_rule rule,
 		    const char *leader_did, const char *follower_did)
 {

@@ -30,6 +30,7 @@ struct replay {
 	struct exited counts;
 	uint64_t acked_events, acked_bytes;
 	int64_t heartbeat_at, heard_at, looked_at; /* ms */
+	uint8_t noticed[(_CALL_MAX + 7) / 8]; /* calls of which a difference was let pass */
 	bool started;		/* GO came */
 	bool settling;		/* a process waits to be ended: replay_settle() */
 	bool diverged;		/* nothing is answered any more */
@@ -105,6 +106,8 @@ int answer_add_fd(struct replay *rp, struct fthread *f, int src, int number, boo
 void replay_diverge_call(struct replay *rp, struct fthread *f, const struct call_mismatch *m);
 void replay_diverge(struct replay *rp, struct fthread *f, enum report_rule rule,
 		    const char *leader_did, const char *follower_did);
+/* A difference that the policy lets pass is told once for each call of the table. */
+void replay_notice(struct replay *rp, struct fthread *f, const struct call_mismatch *m);
 /* Threads that wait for an answer of the leader's that is overdue (crashes). */
 void replay_check_deadlines(struct replay *rp);
 

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #define REPORTED_MS 1500	/* for the leader's half of an alarm */
+/* One for each call of the table and follower. */
+#define NOTICES_MAX (_CALL_MAX * HUB_PEERS_MAX)
 #define ENDING_MS 2500		/* for every node to say EXITED after KILL */
 
 static int status_of(int wait_status)
@@ -119,6 +121,49 @@ static enum report_action action_of(const struct hub *h)
 	}
 }
 
+/* An alarm's places and names, which the hub knows best. */
+static void complete(struct hub *h, struct report *r, const struct peer *accused)
+{
+	memcpy(r->session, h->config->start.session, sizeof(r->session));
+	report_set_policy(r, h->policy);
+	report_set_program(r, h->config->start.program);
+	if (h->config->leader)
+		report_set_node(r, SIDE_LEADER, h->leader.node, h->leader.isa);
+	else
+		report_set_node(r, SIDE_LEADER, h->config->verify, _ISA_MAX);
+	if (accused)
+		report_set_node(r, SIDE_FOLLOWER, accused->node, accused->isa);
+}
+
+static void publish(struct hub *h, struct report *r)
+{
+	report_print_text(stderr, r, isatty(STDERR_FILENO));
+	fflush(stderr);
+	hub_status_alarm(h, r);
+}
+
+void hub_on_notice(struct hub *h, struct peer *p, const struct frame *f)
+{
+	struct reader r = reader_of(f->body, f->len);
+	struct report report;
+
+	if (h->state != HUB_RUNNING)
+		return;
+	if (report_decode(&r, &report) < 0) {
+		hub_lost(h, p, "it sent a malformed notice");
+		return;
+	}
+	if (!reader_done(&r) || report.rule != REPORT_DIVERGENCE_PAYLOAD ||
+	    ++h->notices > NOTICES_MAX) {
+		hub_lost(h, p, "it sent a malformed notice, or too many");
+	} else {
+		complete(h, &report, p);
+		report.action = ACTION_REPORT;
+		publish(h, &report);
+	}
+	report_free(&report);
+}
+
 void hub_on_verdict(struct hub *h, struct peer *p, const struct frame *f)
 {
 	struct reader r = reader_of(f->body, f->len);
@@ -126,7 +171,13 @@ void hub_on_verdict(struct hub *h, struct peer *p, const struct frame *f)
 
 	if (h->state != HUB_RUNNING)
 		return; /* one alarm a session is enough */
-	if (report_decode(&r, &h->report) < 0 || !reader_done(&r)) {
+	if (report_decode(&r, &h->report) < 0) {
+		hub_lost(h, p, "it sent a malformed verdict");
+		return;
+	}
+	/* What a policy forbids is the leader's to say: it ends a session whatever the level is. */
+	if (!reader_done(&r) || h->report.rule == REPORT_POLICY_FORBIDDEN) {
+		report_free(&h->report);
 		hub_lost(h, p, "it sent a malformed verdict");
 		return;
 	}
@@ -222,19 +273,9 @@ void hub_publish_alarm(struct hub *h)
 
 	if (h->state != HUB_REPORTING)
 		return;
-	memcpy(r->session, h->config->start.session, sizeof(r->session));
-	report_set_policy(r, h->policy);
-	report_set_program(r, h->config->start.program);
-	if (h->config->leader)
-		report_set_node(r, SIDE_LEADER, h->leader.node, h->leader.isa);
-	else
-		report_set_node(r, SIDE_LEADER, h->config->verify, _ISA_MAX);
-	if (h->accused)
-		report_set_node(r, SIDE_FOLLOWER, h->accused->node, h->accused->isa);
+	complete(h, r, h->accused);
 	r->action = action_of(h);
-	report_print_text(stderr, r, isatty(STDERR_FILENO));
-	fflush(stderr);
-	hub_status_alarm(h, r);
+	publish(h, r);
 	act(h);
 	report_free(r);
 }

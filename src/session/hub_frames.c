@@ -277,6 +277,9 @@ void hub_on_follower(struct hub *h, struct peer *p, const struct frame *f)
 	case FRAME_VERDICT:
 		hub_on_verdict(h, p, f);
 		break;
+	case FRAME_NOTICE:
+		hub_on_notice(h, p, f);
+		break;
 	case FRAME_EXITED:
 		on_exited(h, p, f);
 		break;

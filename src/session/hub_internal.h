@@ -43,6 +43,7 @@ struct hub {
 	int64_t deadline;		/* of the state, ms; 0: none */
 	int64_t looked_at;		/* when the nodes' silence was last looked at */
 	int exit_status;		/* -1: not known yet */
+	unsigned notices;		/* differences that the policy lets pass */
 	bool divergent, lost, forbidden;
 	int interrupts;
 	bool stdin_open;
@@ -68,6 +69,8 @@ void hub_forget_matches(struct hub *h);
 void hub_on_verdict(struct hub *h, struct peer *p, const struct frame *f);
 /* The leader says that its program wants what the policy forbids. */
 void hub_on_forbidden(struct hub *h, const struct frame *f);
+/* A follower tells of a difference that the policy lets pass. */
+void hub_on_notice(struct hub *h, struct peer *p, const struct frame *f);
 void hub_on_reported(struct hub *h, const struct frame *f);
 /* The leader's half did not come in time. */
 void hub_publish_alarm(struct hub *h);

@@ -119,6 +119,8 @@ void hub_status_exit(struct hub *h)
 	json_bool(&w, h->forbidden);
 	json_key(&w, "lost");
 	json_bool(&w, h->lost);
+	json_key(&w, "notices");
+	json_u64(&w, h->notices);
 	json_key(&w, "events");
 	json_u64(&w, h->events);
 	json_key(&w, "bytes");

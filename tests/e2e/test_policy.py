@@ -248,6 +248,50 @@ def test_forbidden_in_a_microvm(chiral, policy, combo):
     assert s.alarms[0]["output_fields"]["chiral.leader.isa"] == combo.leader_isa
 
 
+# ---- observed differences ------------------------------------------------------------------------
+
+WRITE_ID = ("import os, sys\n"
+            "log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
+            "for i in range(3): os.write(log, b'%016x' % id(object()))\n"
+            "print('logged', flush=True)\n"
+            "if len(sys.argv) > 2: os.write(1, b'%016x' % id(object()))\n")
+
+
+def test_observe(chiral, policy, tmp_path):
+    """Addresses in a log are let pass, and told once; those that go elsewhere are not."""
+    log = tmp_path / "log"
+    path = policy(f"rules:\n  - {{calls: [write], paths: [{log}], level: observe}}\n")
+    program = ["/usr/bin/python3", "-c", WRITE_ID, str(log)]
+    s = chiral.run(LOCAL_LOCAL, program, ["--policy", path]).expect(0)
+    assert s.stdout() == b"logged\n" and log.stat().st_size == 48
+    assert [a["rule"] for a in s.alarms] == ["divergence.payload"], s.story()
+    assert s.alarms[0]["output_fields"]["chiral.action"] == "report"
+    assert s.status[-1]["notices"] == 1 and not s.status[-1]["divergent"]
+    s = chiral.run(LOCAL_LOCAL, [*program, "more"], ["--policy", path]).expect(EXIT_DIVERGENCE)
+    assert [a["output_fields"]["chiral.action"] for a in s.alarms] == ["report", "kill"], s.story()
+    s = chiral.run(LOCAL_LOCAL, program).expect(EXIT_DIVERGENCE)
+    assert len(s.alarms) == 1
+
+
+def test_observe_lengths(chiral, policy, tmp_path):
+    """How many bytes a call sends is never let pass."""
+    path = policy("rules:\n  - {calls: [write], level: observe}\n")
+    script = "import os; os.write(1, b'x' * (id(object()) >> 12 & 0xffff))"
+    s = chiral.run(LOCAL_LOCAL, ["/usr/bin/python3", "-c", script], ["--policy", path])
+    s.expect(EXIT_DIVERGENCE)
+    assert s.alarms[0]["rule"] != "policy.forbidden" and s.status[-1]["notices"] == 0
+
+
+def test_observe_digests(chiral, policy, tmp_path):
+    """The same of a buffer that is compared by digests."""
+    log = tmp_path / "log"
+    path = policy(f"rules:\n  - {{classes: [output], paths: [{log}], level: observe}}\n")
+    script = "import os, sys; os.write(os.open(sys.argv[1], 65), b'%016x' % id(object()) * 1000)"
+    s = chiral.run(LOCAL_LOCAL, ["/usr/bin/python3", "-c", script, str(log)], ["--policy", path])
+    s.expect(0)
+    assert log.stat().st_size == 16000 and s.status[-1]["notices"] == 1
+
+
 # ---- a lost peer ---------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("options", [[], ["--level", "lockstep"]], ids=["async", "lockstep"])

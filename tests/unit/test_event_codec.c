@@ -131,27 +131,29 @@ static int decode_bytes(const void *p, size_t n)
 	return ret;
 }
 
+/* Of close(2), a varint of two bytes. */
+#define HEAD(parts) ((CALL_CLOSE << 4 | (parts)) & 0x7f) | 0x80, (CALL_CLOSE << 4 | (parts)) >> 7
+
 static void malformed_records(void **state)
 {
-	const uint8_t head = CALL_CLOSE << 3 | CALL_PART_ENTRY;
 	const struct {
 		const char *what;
-		uint8_t bytes[8];
+		uint8_t bytes[10];
 		size_t n;
 	} bad[] = {
-		{"no part", {CALL_CLOSE << 3, 0, 0}, 3},
-		{"nothing that is waited for", {CALL_CLOSE << 3 | 4, 1, 6, 0}, 4},
-		{"waiting for what has ended", {CALL_CLOSE << 3 | 7, 1, 6, 0, 0, 0}, 6},
-		{"a zero argument that is there", {head, 1, 0, 0}, 4},
-		{"a second argument", {head, 2, 2, 0}, 4},
-		{"an argument of more than 32 bits", {head, 1, 0x80, 0x80, 0x80, 0x80, 0x20, 0}, 8},
-		{"a number longer than needed", {head, 1, 0x86, 0, 0}, 5},
-		{"a payload of a scalar", {head, 1, 6, 1, 4, 'x'}, 6},
+		{"no part", {HEAD(0), 0, 0}, 4},
+		{"nothing that is waited for", {HEAD(4), 1, 6, 0}, 5},
+		{"waiting for what has ended", {HEAD(7), 1, 6, 0, 0, 0}, 7},
+		{"an outcome that is observed", {HEAD(10), 0, 0}, 4},
+		{"a zero argument that is there", {HEAD(CALL_PART_ENTRY), 1, 0, 0}, 5},
+		{"a second argument", {HEAD(CALL_PART_ENTRY), 2, 2, 0}, 5},
+		{"an argument of more than 32 bits", {HEAD(CALL_PART_ENTRY), 1, 0x80, 0x80, 0x80, 0x80, 0x20, 0}, 9},
+		{"a number longer than needed", {HEAD(CALL_PART_ENTRY), 1, 0x86, 0, 0}, 6},
+		{"a payload of a scalar", {HEAD(CALL_PART_ENTRY), 1, 6, 1, 4, 'x'}, 7},
 		{"an id over the last", {0xfd, 0xff, 3, 0, 0}, 5},
 	};
-	const uint8_t good[] = {head, 1, 6, 0};
+	const uint8_t good[] = {HEAD(CALL_PART_ENTRY), 1, 6, 0};
 
-	assert_true(CALL_CLOSE << 3 < 0x80);
 	assert_int_equal(decode_bytes(good, sizeof(good)), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		if (decode_bytes(bad[i].bytes, bad[i].n) != -EPROTO)

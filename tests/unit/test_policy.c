@@ -155,8 +155,9 @@ static void test_refused_rules(void **state)
 		{ "calls: [getpid]\n    paths: [/x]\n    level: async\n", "neither a path nor a descriptor" },
 		{ "calls: [write]\n    descriptors: [door]\n    level: async\n", "'door'" },
 		{ "calls: [write]\n    paths: [relative]\n    level: async\n", "'relative': a path begins" },
-		{ "calls: [write]\n    level: observe\n", "for a whole session" },
-		{ "calls: [write]\n    level: slow\n", "'slow': this is not one of async, lockstep" },
+		{ "calls: [read]\n    level: observe\n", "'read': this call sends no buffer" },
+		{ "paths: [/x]\n    classes: [io-event]\n    level: observe\n", "no call can meet" },
+		{ "calls: [write]\n    level: slow\n", "'slow': this is not one of async, lockstep, observe" },
 		{ "calls: [write]\n    refuse: EGREGIOUS\n", "'EGREGIOUS'" },
 		{ "calls: [write]\n", "it needs 'level' or 'refuse'" },
 		{ "calls: [write]\n    level: async\n    refuse: end\n", "make it two rules" },
@@ -330,6 +331,8 @@ static void test_cover(void **state)
 	assert_false(covers("{classes: [process], refuse: EPERM}", CALL_EXIT_GROUP));
 	assert_true(covers("{classes: [process], refuse: EPERM}", CALL_EXECVE));
 	assert_true(covers("{classes: [process], level: lockstep}", CALL_EXIT_GROUP));
+	assert_true(covers("{classes: [output], level: observe}", CALL_WRITEV));
+	assert_false(covers("{classes: [output], level: observe}", CALL_MKDIRAT));
 }
 
 int main(void)
