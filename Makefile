@@ -10,7 +10,7 @@ PYTHON := /usr/bin/python3
 # Seconds for each fuzz target of `make fuzz` (`make check` runs each for 30).
 FUZZ_SECONDS ?= 600
 
-.PHONY: all deps native foreign check demo bench fuzz install clean help
+.PHONY: all deps native foreign check live-coverage demo bench fuzz install clean help
 .DEFAULT_GOAL := all
 
 all: native foreign	## build Chiral for this machine and for the other ISA
@@ -30,6 +30,9 @@ foreign: deps
 check: all	## run every test; the last line is the sum
 	@$(PYTHON) tests/run --build $(BUILD)
 
+live-coverage: native	## supported calls that no live test makes
+	@tests/live/coverage.py --build $(BUILD)
+
 demo: all	## lighttpd on arm64 and x86-64 at once, then an attack that is caught
 	@BUILD=$(BUILD) demo/run.sh
 
@@ -47,4 +50,4 @@ clean:	## remove the build folder (the microVM's image stays in the user's cache
 	rm -rf $(BUILD)
 
 help:	## this list
-	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -79,7 +79,7 @@ static uint32_t action_stop(enum filter_role role)
 static bool row_needs_tracer(const struct call_row *row)
 {
 	return row->irregular == IRR_EXECVE || row->irregular == IRR_CLONE ||
-	       row->irregular == IRR_WAIT;
+	       row->irregular == IRR_WAIT || row->irregular == IRR_SET_TID;
 }
 
 /* What happens to a call of the row; irregular calls may have exceptions that depend on arguments. */

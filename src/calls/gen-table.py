@@ -33,6 +33,7 @@ DISPOSITIONS = {
 }
 IRREGULARS = (
     "mmap", "execve", "clone", "exit", "wait", "close", "dup", "fdflags", "signal", "kill", "mprotect",
+    "limit", "set_tid",
 )
 ROW_FLAGS = {"blocks": "CALL_BLOCKS", "output": "CALL_OUTPUT", "watched": "CALL_WATCHED"}
 RETS = {"fd": "CALL_RET_FD", "addr": "CALL_RET_ADDR", "ignored": "CALL_RET_IGNORED"}
@@ -45,13 +46,14 @@ CONV_CONSTS = {
     "CLOCK_REALTIME": 0, "CLOCK_REALTIME_COARSE": 5, "ITIMER_REAL": 0,
     "O_CREAT_WRONLY_TRUNC": 0o1101, "SIGCHLD": 17, "CLONE_VFORK_VM_SIGCHLD": 0x4111,
 }
-FIELD_KINDS = ("bytes", "uint", "sint", "flags", "cookie", "ptr", "ignored", "fd", "pid")
+FIELD_KINDS = ("bytes", "uint", "sint", "flags", "cookie", "ptr", "ignored", "fd", "pid", "value")
 CLASS_RE = re.compile(r"@[a-z0-9-]+$")
 ARG_RE = re.compile(
     r"(?P<name>[a-z_0-9]+)=(?P<kind>[a-z]+)(?:\.(?P<what>[a-z_0-9]+))?"
     r"(?::(?P<dir>in|out|inout)(?P<always>!)?)?(?:\[(?P<len>[^\]]+)\])?$")
 LEN_RE = re.compile(
-    r"(?P<src>@ret|\*?[a-z_][a-z_0-9]*|[0-9]+)(?:\*(?P<scale>[0-9]+))?(?:<=(?P<cap>[a-z_0-9]+))?$")
+    r"(?P<src>@ret|\*?[a-z_][a-z_0-9]*|[0-9]+)(?:\*(?P<scale>[0-9]+))?(?:\+(?P<add>[0-9]+))?"
+    r"(?:<=(?P<deref>\*?)(?P<cap>[a-z_0-9]+)(?P<beyond>\+?))?$")
 ALIAS_RE = re.compile(r"(?P<target>[a-z_0-9$A-Z]+)\((?P<args>[^)]*)\)$")
 SELECTOR_RE = re.compile(r"#(?P<a>equal|-?[0-9a-fx]+)(?:,(?P<b>[0-9a-fx]+))?$")
 
@@ -185,8 +187,8 @@ def parse_field(words, struct, sets):
         field["off"].append(number(off, "offset"))
         field["size"].append(number(size, "size"))
     for extra in words[3:]:
-        if extra == "out":
-            field["dir"] = "DIR_OUT"
+        if extra in ("in", "out"):
+            field["dir"] = DIRS[extra]
         elif extra.startswith("member="):  # "-": the type is the field
             field["member"] = extra[len("member="):]
         else:
@@ -208,7 +210,7 @@ def check_struct(s):
     off = 0
     for f in s["fields"]:
         size = 0 if f["kind"] == "ignored" else max(f["size"])
-        if f["kind"] in ("uint", "sint", "flags", "cookie", "ptr", "fd", "pid") and \
+        if f["kind"] in ("uint", "sint", "flags", "cookie", "ptr", "fd", "pid", "value") and \
                 any(n not in (0, 1, 2, 4, 8) for n in f["size"]):
             raise TableError(f"struct {s['name']}: {f['name']}: an integer of odd size")
         if f["kind"] in ("cookie", "ptr"):
@@ -323,7 +325,7 @@ def parse_arg(word, names, structs, sets):
 
 def parse_length(arg, names):
     if arg["len"] is None:
-        return ("LEN_ONE", 0, 1, 0)
+        return ("LEN_ONE", 0, 1, 0, 0, False, False)
     m = LEN_RE.match(arg["len"])
     if not m:
         raise TableError(f"bad length [{arg['len']}]")
@@ -335,16 +337,17 @@ def parse_length(arg, names):
 
     scale = int(m["scale"] or 1)
     cap = index(m["cap"]) + 1 if m["cap"] else 0
+    rest = (int(m["add"] or 0), bool(m["deref"]), bool(m["beyond"]))
     src = m["src"]
     if src == "@ret":
         if arg["dir"] == "in":
             raise TableError("an in argument cannot depend on the result")
-        return ("LEN_RET", cap, scale, 0)
+        return ("LEN_RET", cap, scale, 0, *rest)
     if src.isdigit():
-        return ("LEN_CONST", cap, scale, int(src))
+        return ("LEN_CONST", cap, scale, int(src), *rest)
     if src.startswith("*"):
-        return ("LEN_DEREF", cap, scale, index(src[1:]))
-    return ("LEN_ARG", cap, scale, index(src))
+        return ("LEN_DEREF", cap, scale, index(src[1:]), *rest)
+    return ("LEN_ARG", cap, scale, index(src), *rest)
 
 
 def parse_head(row, words, names, sets):
@@ -505,8 +508,9 @@ def emit_arg(arg):
     if arg["what"]:
         prefix = "STRUCT_" if arg["kind"] == "struct" else "FLAGS_"
         fields.append(f".what = {prefix}{c_name(arg['what'])}")
-    kind, cap, scale, value = arg["length"]
-    fields.append(f".len = {{ {kind}, {cap}, {scale}, {value} }}")
+    kind, cap, scale, value, add, deref, beyond = arg["length"]
+    more = f", {add}, {deref:d}, {beyond:d}" if add or deref or beyond else ""
+    fields.append(f".len = {{ {kind}, {cap}, {scale}, {value}{more} }}")
     return "{ " + ", ".join(fields) + " }"
 
 

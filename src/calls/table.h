@@ -67,8 +67,8 @@ enum arg_dir {
 
 /*
  * Where a length (bytes) or a count (elements) comes from: the source's value, bounded by the value of
- * cap_arg, times scale. A struct with LEN_CONST 1 and a cap is one of which the program gives the size
- * in bytes in the argument cap_arg: it is cut there (getsockopt, openat2).
+ * cap_arg, times scale, plus add. A struct with LEN_CONST 1 and a cap is one of which the program gives
+ * the size in bytes in the argument cap_arg: it is cut there (getsockopt, openat2).
  */
 enum len_kind {
 	LEN_ONE,	/* the constant 1 */
@@ -84,6 +84,9 @@ struct len_source {
 			   * ARG_LENPTR the u32 behind it */
 	uint16_t scale;	  /* multiplier, 1 for most */
 	uint32_t value;
+	uint8_t add;	  /* bytes before those that are counted (msgsnd's type) */
+	bool cap_deref;	  /* the cap is the u32 that cap_arg points to (sched_setattr's size) */
+	bool cap_beyond;  /* what is between the struct's end and the cap counts unless it is zero */
 };
 
 struct arg_spec {
@@ -142,6 +145,8 @@ enum irregular {
 	IRR_SIGNAL,	/* calls that wait for or change signals (sigsuspend, sigtimedwait) */
 	IRR_KILL,	/* kill, tkill, tgkill, rt_sigqueueinfo, pidfd_send_signal */
 	IRR_MPROTECT,	/* mprotect, pkey_mprotect: mirrored when PROT_EXEC is asked for */
+	IRR_LIMIT,	/* prlimit64: limits on memory are set in every variant */
+	IRR_SET_TID,	/* set_tid_address: executed by each; the result is the leader's thread id */
 };
 
 enum call_status {
@@ -216,14 +221,16 @@ enum field_kind {
 	FIELD_IGNORED, /* neither compared nor copied (padding, sa_restorer) */
 	FIELD_FD,     /* descriptor number (s32) */
 	FIELD_PID,
+	FIELD_VALUE, /* union sigval: the integer is compared; of an address only that it is one */
 };
 
 struct field_spec {
 	const char *name;
 	uint8_t kind;
 	uint8_t what;		     /* FIELD_FLAGS: enum flagset_id */
-	uint8_t dir;		     /* DIR_INOUT, or DIR_OUT for fields that are only written by the
-				      * kernel (pollfd.revents): not compared on the way in */
+	uint8_t dir;		     /* DIR_INOUT; DIR_OUT for fields that are only written by the
+				      * kernel (pollfd.revents): not compared on the way in; DIR_IN for
+				      * those that it only reads (pollfd.events): never written */
 	uint16_t canon_off, canon_size;
 	uint16_t off[_ISA_MAX], size[_ISA_MAX]; /* size 0: the ISA does not have the field */
 };

@@ -2,11 +2,11 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/session_options.h"
 #include "event/event.h"
 #include "link/recfile.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,22 +14,25 @@
 #include <uthash.h>
 
 static const char usage[] =
-	"usage: chiral trace FILE\n"
+	"usage: chiral trace [--json] FILE\n"
 	"\n"
 	"Prints a record of `chiral record` in the manner of strace: thread, call, result.\n"
 	"Calls that each variant makes for itself (memory, libraries) are not in a record.\n"
 	"\n"
+	"  --json  one JSON object a line for each event\n"
+	"  --help  this text\n"
+	"\n"
 	"Exit status: 0, or 125 when FILE cannot be read or was made by another version.\n";
+
+static const char *const when[_SIGNAL_WHEN_MAX] = {
+	[SIGNAL_BEFORE] = "before the next call",
+	[SIGNAL_AT_EXIT] = "as the next call returns",
+	[SIGNAL_FAULT] = "fault",
+	[SIGNAL_FATAL] = "fatal",
+};
 
 static void print_signal(const struct event *e)
 {
-	static const char *const when[_SIGNAL_WHEN_MAX] = {
-		[SIGNAL_BEFORE] = "before the next call",
-		[SIGNAL_AT_EXIT] = "as the next call returns",
-		[SIGNAL_FAULT] = "fault",
-		[SIGNAL_FATAL] = "fatal",
-	};
-
 	printf("%u --- SIG%s (%s) ---\n", e->tid, sigabbrev_np(e->signal) ?: "?", when[e->when]);
 }
 
@@ -61,6 +64,27 @@ static void print_event(const struct event *e)
 	default:
 		print_death(e);
 	}
+}
+
+/* Nothing in these texts needs an escape. */
+static void print_event_json(const struct event *e)
+{
+	printf("{\"tid\":%u,", e->tid);
+	switch ((enum event_kind)e->kind) {
+	case EVENT_CALL:
+		printf("\"event\":\"call\",\"entry\":%s,\"exit\":%s,\"call\":",
+		       e->parts & CALL_PART_ENTRY ? "true" : "false",
+		       e->parts & CALL_PART_EXIT ? "true" : "false");
+		call_print_json(stdout, e->call);
+		break;
+	case EVENT_SIGNAL:
+		printf("\"event\":\"signal\",\"signal\":\"SIG%s\",\"when\":\"%s\"",
+		       sigabbrev_np(e->signal) ?: "?", when[e->when]);
+		break;
+	default:
+		printf("\"event\":\"death\",\"status\":%u", e->wait_status);
+	}
+	puts("}");
 }
 
 #define THREADS_MAX 65536u /* alive at once: a file of garbage cannot ask for more memory */
@@ -116,7 +140,7 @@ static int decode(struct traced **all, struct reader *r, struct event *ret)
 	return event_decode(r, ret);
 }
 
-static int print_events(const struct frame *f, struct traced **all)
+static int print_events(const struct frame *f, struct traced **all, bool json)
 {
 	struct reader r = reader_of(f->body, f->len);
 
@@ -131,14 +155,14 @@ static int print_events(const struct frame *f, struct traced **all)
 		one = reader_of(bytes, n);
 		if (decode(all, &one, &e) < 0 || !reader_done(&one))
 			return -EPROTO;
-		print_event(&e);
+		(json ? print_event_json : print_event)(&e);
 		if (e.kind == EVENT_DEATH)
 			traced_remove(all, traced_of(all, e.tid));
 	}
 	return 0;
 }
 
-static int trace_file(const char *path)
+static int trace_file(const char *path, bool json)
 {
 	struct traced *all = NULL;
 	struct recfile *file = NULL;
@@ -156,7 +180,7 @@ static int trace_file(const char *path)
 				      "Chiral)", path);
 	while (r == 0 && (r = recfile_next(file, &f)) == 1) {
 		r = 0;
-		if (f.type == FRAME_EVENTS && print_events(&f, &all) < 0)
+		if (f.type == FRAME_EVENTS && print_events(&f, &all, json) < 0)
 			r = log_errno(EPROTO, "%s holds malformed events", path);
 	}
 	traced_free(&all);
@@ -168,10 +192,28 @@ static int trace_file(const char *path)
 
 int cmd_trace(int argc, char **argv)
 {
-	struct session_options o;
-	int status;
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	bool json = false;
+	int c;
 
-	if (session_options_parse(argc, argv, OPT_FILE, usage, &o, &status))
-		return status;
-	return trace_file(o.file) < 0 ? EXIT_OWN_FAILURE : 0;
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c == 'h') {
+			fputs(usage, stdout);
+			return 0;
+		}
+		if (c != 'j') {
+			fputs("see `chiral trace --help`\n", stderr);
+			return EXIT_OWN_FAILURE;
+		}
+		json = true;
+	}
+	if (argc - optind != 1) {
+		log_error("one FILE is needed; see `chiral trace --help`");
+		return EXIT_OWN_FAILURE;
+	}
+	return trace_file(argv[optind], json) < 0 ? EXIT_OWN_FAILURE : 0;
 }

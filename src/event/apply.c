@@ -107,7 +107,7 @@ static int64_t ret_converted(const struct call_view *v, const struct call_record
 		s = &struct_specs[v->row->args[i].what];
 		if (!p || p->size != s->canon_size || s->size[v->cx->isa] > sizeof(native))
 			return -EPROTO;
-		struct_from_canon(v, s, false, payload_data(leader, p), native);
+		struct_from_canon(v, s, payload_data(leader, p), native);
 		return convert_ret(v, i, native);
 	}
 	return ret;

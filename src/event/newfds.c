@@ -62,6 +62,8 @@ static bool is_cloexec(const struct call_record *c)
 
 	switch (c->id) {
 	case CALL_FCNTL_F_DUPFD_CLOEXEC:
+	case CALL_PIDFD_OPEN:
+	case CALL_PIDFD_GETFD:
 		return true;
 	case CALL_MEMFD_CREATE:
 		return c->arg[1] & MFD_CLOEXEC;

@@ -6,6 +6,8 @@
 
 /* Native bytes read or written at once. */
 #define STRUCT_BATCH 4096u
+/* No struct whose size the program gives may be longer (copy_struct_from_user: a page). */
+#define STRUCT_BEYOND_MAX 4096u
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	       "all ISAs of the table are little endian");
@@ -35,6 +37,17 @@ static int cookie_epfd(const struct call_view *v)
 	return (int)(int64_t)v->scalar[0];
 }
 
+#define VALUE_IS_ADDRESS (UINT64_C(1) << 32)
+
+/* An address is what can be read there; nothing is compared of it, for it is the variant's own. The
+ * upper half of an integer's union is anything. */
+static uint64_t value_to_canon(const struct call_view *v, uint64_t x)
+{
+	uint8_t byte;
+
+	return mem_get(v->cx->mem, x, &byte, sizeof(byte), NULL) == 0 ? VALUE_IS_ADDRESS : (uint32_t)x;
+}
+
 static uint64_t field_to_canon(const struct call_view *v, const struct field_spec *f, bool in,
 			       uint64_t x, unsigned size)
 {
@@ -49,6 +62,8 @@ static uint64_t field_to_canon(const struct call_view *v, const struct field_spe
 		return flags_to_canon(f->what, cx->isa, x);
 	case FIELD_PTR:
 		return x != 0;
+	case FIELD_VALUE:
+		return value_to_canon(v, x);
 	case FIELD_COOKIE:
 		if (in || !cx->cookies)
 			return 0;
@@ -93,8 +108,8 @@ static uint64_t field_from_canon(const struct call_view *v, const struct field_s
 	return cx->cookies->to_cookie(cx->cookies_owner, cookie_epfd(v), (int64_t)x);
 }
 
-void struct_from_canon(const struct call_view *v, const struct struct_spec *s, bool only_out,
-		       const uint8_t *canon, uint8_t *native)
+void struct_from_canon(const struct call_view *v, const struct struct_spec *s, const uint8_t *canon,
+		       uint8_t *native)
 {
 	enum isa isa = v->cx->isa;
 
@@ -105,8 +120,7 @@ void struct_from_canon(const struct call_view *v, const struct struct_spec *s, b
 		unsigned size = f->size[isa];
 		uint64_t x;
 
-		if (!size || f->kind == FIELD_IGNORED || f->kind == FIELD_PTR ||
-		    (only_out && f->dir != DIR_OUT))
+		if (!size || f->kind == FIELD_IGNORED || f->kind == FIELD_PTR || f->dir == DIR_IN)
 			continue;
 		if (f->kind == FIELD_BYTES) {
 			memcpy(to, from, size < f->canon_size ? size : f->canon_size);
@@ -119,19 +133,12 @@ void struct_from_canon(const struct call_view *v, const struct struct_spec *s, b
 	}
 }
 
-static bool struct_has_out_fields(const struct struct_spec *s)
-{
-	for (unsigned i = 0; i < s->n_fields; i++)
-		if (s->fields[i].dir == DIR_OUT)
-			return true;
-	return false;
-}
-
-/* Addresses in an out struct are left as the variant has them; padding is cleared, as kernels do */
+/* Addresses in an out struct are left as the variant has them, and so is what a kernel only reads;
+ * padding is cleared, as kernels do */
 static bool struct_keeps_bytes(const struct struct_spec *s)
 {
 	for (unsigned i = 0; i < s->n_fields; i++)
-		if (s->fields[i].kind == FIELD_PTR)
+		if (s->fields[i].kind == FIELD_PTR || s->fields[i].dir == DIR_IN)
 			return true;
 	return false;
 }
@@ -143,15 +150,16 @@ static bool conv_is_struct(uint8_t conv)
 
 /*
  * Bytes of a single struct that exist when the program tells its size (openat2, getsockopt: a count
- * of one with a cap). What is over it counts as zero.
+ * of one with a cap). What is over it counts as zero. A size of 0 in the struct itself is a default.
  */
 static uint64_t struct_cap(const struct call_view *v, unsigned i)
 {
 	const struct len_source *l = &v->row->args[i].len;
+	uint64_t cap = UINT64_MAX;
 
 	if (l->kind == LEN_CONST && l->value == 1 && l->cap_arg)
-		return view_count_of(v, l->cap_arg - 1u);
-	return UINT64_MAX;
+		cap = view_count_of(v, l->cap_arg - 1u);
+	return l->cap_deref && cap == 0 ? UINT64_MAX : cap;
 }
 
 /* Elements of argument i and the native bytes that exist of each. */
@@ -188,6 +196,29 @@ static int structs_capture_converted(const struct call_view *v, unsigned i, stru
 	return r;
 }
 
+/*
+ * A program made for a later kernel gives a longer struct. Zeros after the fields of the table mean
+ * nothing; anything else is compared as it stands, in units of the canonical struct.
+ */
+static int structs_capture_beyond(const struct call_view *v, unsigned i, struct sink *to)
+{
+	const struct struct_spec *s = &struct_specs[v->row->args[i].what];
+	size_t size = s->size[v->cx->isa], used = 0;
+	uint8_t more[STRUCT_BEYOND_MAX + STRUCT_SIZE_MAX] = {0};
+	uint64_t cap = struct_cap(v, i);
+	int r;
+
+	if (v->at_exit || !v->row->args[i].len.cap_beyond || cap <= size || cap > STRUCT_BEYOND_MAX)
+		return 0; /* the kernel refuses what is longer than a page */
+	r = mem_get(v->cx->mem, v->raw[i] + size, more, (size_t)cap - size, NULL);
+	for (size_t k = 0; k < (size_t)cap - size; k++)
+		if (more[k])
+			used = k + 1;
+	if (used)
+		used += (s->canon_size - used % s->canon_size) % s->canon_size;
+	return r < 0 ? r : sink_bytes(to, more, used);
+}
+
 int structs_capture(const struct call_view *v, unsigned i, struct sink *to)
 {
 	const struct struct_spec *s = &struct_specs[v->row->args[i].what];
@@ -213,6 +244,8 @@ int structs_capture(const struct call_view *v, unsigned i, struct sink *to)
 			q = sink_bytes(to, canon, s->canon_size);
 		}
 	}
+	if (r == 0 && q == 0)
+		q = structs_capture_beyond(v, i, to);
 	return q < 0 ? q : r;
 }
 
@@ -224,7 +257,7 @@ static int structs_apply_converted(const struct call_view *v, unsigned i, const 
 
 	if (len != s->canon_size || s->size[v->cx->isa] > CONVERT_MAX)
 		return -EPROTO;
-	struct_from_canon(v, s, false, canon, native);
+	struct_from_canon(v, s, canon, native);
 	return convert_from_canon_row(v, i, native);
 }
 
@@ -232,7 +265,6 @@ int structs_apply(const struct call_view *v, unsigned i, const uint8_t *canon, s
 {
 	const struct arg_spec *spec = &v->row->args[i];
 	const struct struct_spec *s = &struct_specs[spec->what];
-	bool only_out = spec->dir == DIR_INOUT && struct_has_out_fields(s);
 	bool keep = spec->dir == DIR_INOUT || struct_keeps_bytes(s);
 	uint64_t addr = v->raw[i], count, batch;
 	uint8_t native[STRUCT_BATCH];
@@ -255,7 +287,7 @@ int structs_apply(const struct call_view *v, unsigned i, const uint8_t *canon, s
 		if (r < 0)
 			break;
 		for (size_t k = 0; k < batch; k++, canon += s->canon_size)
-			struct_from_canon(v, s, only_out, canon, native + k * size);
+			struct_from_canon(v, s, canon, native + k * size);
 		r = mem_put(v->cx->mem, addr, native, batch * size);
 	}
 	return r;

@@ -9,9 +9,9 @@
 /* One struct. in: entry, where fields that only the kernel writes and cookies count as zero. */
 void struct_to_canon(const struct call_view *v, const struct struct_spec *s, bool in,
 		     const uint8_t *native, uint8_t *ret_canon);
-/* The other way. only_out: touch nothing but the fields that only the kernel writes. */
-void struct_from_canon(const struct call_view *v, const struct struct_spec *s, bool only_out,
-		       const uint8_t *canon, uint8_t *native);
+/* The other way, but for fields that the kernel only reads. */
+void struct_from_canon(const struct call_view *v, const struct struct_spec *s, const uint8_t *canon,
+		       uint8_t *native);
 
 /* Argument i, an ARG_STRUCT of any conversion: 0, or an error of sink_mem(). */
 int structs_capture(const struct call_view *v, unsigned i, struct sink *to);

@@ -105,9 +105,12 @@ static void view_drop_unused_mode(struct call_view *v)
 
 static int view_find_lenptr(const struct call_row *row)
 {
-	for (unsigned i = 0; i < row->n_args; i++)
+	for (unsigned i = 0; i < row->n_args; i++) {
 		if (row->args[i].len.kind == LEN_DEREF)
 			return (int)row->args[i].len.value;
+		if (row->args[i].len.cap_deref)
+			return row->args[i].len.cap_arg - 1;
+	}
 	for (unsigned i = 0; i < row->n_args; i++)
 		if (row->args[i].kind == ARG_LENPTR)
 			return (int)i;
@@ -186,7 +189,7 @@ uint64_t view_length(const struct call_view *v, unsigned i)
 	}
 	if (v->row->args[i].kind == ARG_SOCKADDR && v->at_exit && n > SOCKADDR_MAX)
 		n = SOCKADDR_MAX; /* however much room there was, no address is longer */
-	return n > INT64_MAX / 65536u ? INT64_MAX : n * l->scale;
+	return n > INT64_MAX / 65536u ? INT64_MAX : n * l->scale + l->add;
 }
 
 /* accept(fd, NULL, &garbage): without an address the kernel does not look at its length. */

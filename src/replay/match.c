@@ -242,6 +242,7 @@ static void match_call(struct replay *rp, struct fthread *f, const struct event 
 		send_matched(rp, f);
 	if (is_exit) {
 		f->phase = PHASE_EXITING;
+		replay_robust_exit(rp, f);
 		if (f->leader.id == CALL_EXIT_GROUP)
 			replay_end(rp, f);
 		else

@@ -2,6 +2,7 @@
 /* Gives a matched call the leader's outcome. */
 #include "replay/replay.h"
 
+#include "replay/timer.h"
 #include "variant/decide.h"
 
 #include <errno.h>
@@ -67,6 +68,10 @@ static void outcome_replayed(struct replay *rp, struct fthread *f)
 	if (!apply(rp, f, &ret))
 		return;
 	register_cookie(f);
+	if (f->leader.id == CALL_RT_SIGTIMEDWAIT)
+		timer_own_value_waited(f);
+	else if (timer_note_call(f) < 0)
+		rp->err = -ENOMEM;
 	if (f->at_exit && replay_signal_at_exit(rp, f))
 		return;
 	if (f->leader.ret >= 0 && f->stop == STOP_NOTIFY)
@@ -180,6 +185,13 @@ void replay_outcome(struct replay *rp, struct fthread *f)
 		break;
 	case IRR_WAIT:
 		outcome_wait(rp, f);
+		break;
+	case IRR_SET_TID:
+		outcome_process(rp, f, PHASE_SET_TID);
+		break;
+	case IRR_LIMIT:
+		replay_set_limit(rp, f);
+		outcome_replayed(rp, f);
 		break;
 	default:
 		if (row->disposition == DISP_MIRRORED)

@@ -70,6 +70,10 @@ bool replay_is_blocked(const struct fthread *f, int signal);
 
 /* outcome.c: the call of f equals f->leader, whose outcome is known. */
 void replay_outcome(struct replay *rp, struct fthread *f);
+/* robust.c: before f's thread ends in its kernel, or with exit_group(2) all of its process. */
+void replay_robust_exit(struct replay *rp, struct fthread *f);
+/* limit.c: a matched prlimit64(2) with the leader's outcome. */
+void replay_set_limit(struct replay *rp, struct fthread *f);
 /* local.c: a local call. */
 void replay_local(struct replay *rp, struct fthread *f, const char *path);
 

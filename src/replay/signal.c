@@ -12,6 +12,7 @@
 #include "replay/replay.h"
 
 #include "base/clock.h"
+#include "replay/timer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,6 +52,7 @@ void replay_send_signal(struct replay *rp, struct fthread *f, int signal, const 
 {
 	f->sending = signal;
 	memcpy(&f->sending_info, siginfo, sizeof(f->sending_info));
+	timer_own_value(f, (uint8_t *)&f->sending_info);
 	syscall(SYS_tgkill, f->process->pid, f->tid, signal);
 }
 

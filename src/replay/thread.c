@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay/thread.h"
 
+#include "replay/timer.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -51,6 +53,7 @@ static struct fprocess *process_of(pid_t pid, struct vdt *vdt)
 static void process_unref(struct fprocess *p)
 {
 	if (p && --p->refs == 0) {
+		timer_forget_all(p);
 		vdt_free(p->vdt);
 		free(p);
 	}

@@ -21,6 +21,7 @@ struct fprocess {
 	uint32_t canonical; /* the leader's process id */
 	struct vdt *vdt;
 	struct loader loader;
+	struct ftimer *timers; /* timer.h */
 	bool ending;	/* what ends it has happened: only the deaths of its threads are awaited */
 };
 
@@ -38,6 +39,7 @@ enum fthread_phase {
 	PHASE_ENTRY_MATCHED,	/* the leader's entry was equal, its outcome is still to come */
 	PHASE_CLONE,		/* executes fork, clone: its child gets the leader's pid */
 	PHASE_CLONED,		/* the child is there, the call has not returned (vfork) */
+	PHASE_SET_TID,		/* executes set_tid_address, whose result is the leader's */
 	PHASE_EXEC,		/* executes execve */
 	PHASE_REAP,		/* wants the status of a child that is not dead yet */
 	PHASE_REAPING,		/* executes wait4 for it */

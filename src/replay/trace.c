@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "replay/timer.h"
 #include "variant/auxv.h"
 #include "variant/decide.h"
 
@@ -175,6 +176,7 @@ static void at_exec(struct replay *rp, struct fthread *f)
 	}
 	loader_find(f->tid, base, &f->process->loader);
 	vdt_exec(f->process->vdt);
+	timer_forget_all(f->process);
 	if (ptrace(PTRACE_GETEVENTMSG, f->tid, 0, &former) == 0 && (pid_t)former != f->tid &&
 	    (by = fthread_find(&rp->threads, (pid_t)former)))
 		take_over(rp, f, by);
@@ -272,6 +274,7 @@ static void at_exit(struct replay *rp, struct fthread *f)
 	f->phase = PHASE_NONE;
 	switch (phase) {
 	case PHASE_CLONED:
+	case PHASE_SET_TID:
 		set_result(f, &regs, f->leader.ret);
 		break;
 	case PHASE_MAP:

@@ -160,6 +160,15 @@ def test_trace(chiral, record):
     assert "exit_group(0)" in text or "exited" in text, text[-1000:]
 
 
+def test_trace_json(chiral, record):
+    done = chiral.command("trace", "--json", record)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    calls = [e["call"] for e in events if e["event"] == "call"]
+    assert any(c["call"] == "openat" and c["args"]["pathname"] == "/usr/lib" for c in calls)
+    assert events[-1]["event"] == "death" and events[-1]["status"] == 0
+
+
 def test_verify_alarms_on_another_program(chiral, record, tmp_path):
     """A record that was tampered with does not verify: one byte of what the program wrote."""
     with open(record, "rb") as f:

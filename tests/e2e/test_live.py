@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs of tests/live: fork, exec, threads, signals, descriptors in every order. Each checks itself
 and exits with 0; as two variants it has to do the same, without an alarm, at every level."""
+import glob
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from chiral import EXIT_DIVERGENCE, LOCAL_LOCAL, read_proc, wait_until
+
+LIVE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "live")
+# Groups of live/calls: a file each.
+GROUPS = sorted(os.path.basename(path)[:-2] for path in glob.glob(f"{LIVE}/calls/*.c"))
+GROUPS.remove("main")
 
 # name: program, arguments, exit status, options
 RUNS = {
@@ -48,6 +57,36 @@ def test_live(live, combo, name, level):
     s.expect(status, timeout=60)
     assert not s.alarms, s.story()
     assert not s.processes(), s.story()
+
+
+@pytest.mark.parametrize("level", ["async", "lockstep"])
+@pytest.mark.parametrize("group", GROUPS)
+def test_calls_of_a_group(live, group, level):
+    s = live(LOCAL_LOCAL, "calls", [group], ["--level", level, "--env", "LIVE_ONE_ISA=1"])
+    status = s.wait(timeout=60)
+    assert status in (0, 77) and not s.alarms, s.story()
+    if status == 77:
+        pytest.skip(s.stdout().decode().splitlines()[-1])
+
+
+@pytest.mark.limit(300)
+@pytest.mark.parametrize("level", ["async", "lockstep"])
+def test_calls(live, combo, level):
+    """All groups in one session, each a program of its own: what failed is named."""
+    s = live(combo, "calls", [], ["--level", level])
+    status = s.wait(timeout=280)
+    lines = s.stdout().decode(errors="replace").splitlines()
+    failed = [line for line in lines if "FAILED" in line]
+    assert status == 0 and not failed and not s.alarms, f"{failed} {lines[-3:]} {s.story()}"
+    assert [line.split(":")[0] for line in lines if "(status" in line] == GROUPS, s.story()
+
+
+def test_every_supported_call_has_a_live_test(build):
+    if not shutil.which("strace"):
+        pytest.skip("strace is missing: it tells which calls are each variant's own")
+    done = subprocess.run([sys.executable, os.path.join(LIVE, "coverage.py"), "--build", build],
+                          capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def leaders_variant(s):

@@ -23,6 +23,10 @@ SELECTOR_HEADERS = {
     "prctl": ["linux/prctl.h"],
     "arch_prctl": ["asm/prctl.h"],
     "epoll_ctl": ["linux/types.h", "linux/eventpoll.h"],
+    "kcmp": ["linux/kcmp.h"],
+    "keyctl": ["linux/keyctl.h"],
+    "msgctl": ["linux/ipc.h"],
+    "semctl": ["linux/ipc.h", "linux/sem.h"],
 }
 # By the beginning of the option's name: headers and level.
 OPTION_HEADERS = {

@@ -241,7 +241,8 @@ static void test_followers_notify_what_leaders_trace(void **state)
 			uint32_t leader = run(isa, FILTER_LEADER, nr, NULL);
 			uint32_t follower = run(isa, FILTER_FOLLOWER, nr, NULL);
 			bool traced = row && (row->irregular == IRR_EXECVE || row->irregular == IRR_CLONE ||
-					      row->irregular == IRR_WAIT || row->irregular == IRR_MMAP);
+					      row->irregular == IRR_WAIT || row->irregular == IRR_MMAP ||
+					      row->irregular == IRR_SET_TID);
 
 			if (row && row->flags & CALL_WATCHED)
 				continue;

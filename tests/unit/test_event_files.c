@@ -306,6 +306,88 @@ PAIR_TEST(openat2_tells_the_size_of_its_struct)
 	assert_int_equal(assert_differ(l, f).arg, 2);
 }
 
+/* A longer struct than the table's: zeros mean nothing, all else counts. */
+PAIR_TEST(openat2_of_a_later_kernel)
+{
+	strcpy((char *)l->bytes + 100, "f");
+	strcpy((char *)f->bytes + 100, "f");
+	for (unsigned i = 0; i < 2; i++) {
+		struct side *s = i ? f : l;
+
+		memset(s->bytes + 200, 0, 64);
+		enter(s, "openat2", (uint64_t)-100, at(s, 100), at(s, 200), 64);
+	}
+	assert_same(l, f);
+	f->bytes[200 + 50] = 1;
+	enter(f, "openat2", (uint64_t)-100, at(f, 100), at(f, 200), 64);
+	assert_int_equal(assert_differ(l, f).arg, 2);
+	l->bytes[200 + 50] = 1;
+	enter(l, "openat2", (uint64_t)-100, at(l, 100), at(l, 200), 64);
+	assert_same(l, f);
+	enter(f, "openat2", (uint64_t)-100, at(f, 100), at(f, 200), 40);
+	assert_int_equal(assert_differ(l, f).arg, 2);
+}
+
+PAIR_TEST(sched_setattr_holds_its_size)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct side *s = i ? f : l;
+
+		memset(s->bytes + 64, 0, 48);
+		poke32(s, 64, 48); /* its first version; what follows is not part of it */
+		enter(s, "sched_setattr", 0, at(s, 64), 0);
+	}
+	assert_same(l, f);
+	poke32(f, 64 + 16, 7);
+	enter(f, "sched_setattr", 0, at(f, 64), 0);
+	assert_int_equal(assert_differ(l, f).arg, 1);
+}
+
+/* A message of System V is a long and as many bytes as counted. */
+PAIR_TEST(messages_have_a_type)
+{
+	poke64(l, 64, 7);
+	poke64(f, 96, 7);
+	poke(l, 72, "text", 4);
+	poke(f, 104, "text", 4);
+	enter(l, "msgsnd", 3, at(l, 64), 4, 0);
+	enter(f, "msgsnd", 3, at(f, 96), 4, 0);
+	assert_same(l, f);
+	poke64(f, 96, 8);
+	enter(f, "msgsnd", 3, at(f, 96), 4, 0);
+	assert_int_equal(assert_differ(l, f).offset, 0);
+	enter(l, "msgrcv", 3, at(l, 64), 100, 0, 0);
+	enter(f, "msgrcv", 3, at(f, 96), 100, 0, 0);
+	poke64(f, 96, 0);
+	memset(f->bytes + 104, '#', 8);
+	assert_int_equal(replay(l, f, 4), 4);
+	assert_int_equal(peek64(f, 96), 7);
+	assert_memory_equal(f->bytes + 104, "text####", 8);
+}
+
+/* The value of a signal: an integer is compared, without the half of the union that it leaves as it
+ * was; an address is the variant's own. */
+PAIR_TEST(values_of_signals)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct side *s = i ? f : l;
+
+		memset(s->bytes + 64, 0, 128);
+		poke64(s, 64 + 24, 77 | (uint64_t)(i + 1) << 32);
+		enter(s, "rt_sigqueueinfo", 5, 34, at(s, 64));
+	}
+	assert_same(l, f);
+	poke64(f, 64 + 24, 78);
+	enter(f, "rt_sigqueueinfo", 5, 34, at(f, 64));
+	assert_int_equal(assert_differ(l, f).arg, 2);
+	poke64(f, 64 + 24, at(f, 4096));
+	enter(f, "rt_sigqueueinfo", 5, 34, at(f, 64));
+	assert_int_equal(assert_differ(l, f).arg, 2);
+	poke64(l, 64 + 24, at(l, 512));
+	enter(l, "rt_sigqueueinfo", 5, 34, at(l, 64));
+	assert_same(l, f);
+}
+
 PAIR_TEST(new_pipe_ends_are_named)
 {
 	struct call_new_fd fds[2];
@@ -350,6 +432,10 @@ int main(void)
 		cmocka_unit_test(buffers_end_at_page_borders),
 		cmocka_unit_test(absurd_sizes_are_bounded),
 		cmocka_unit_test(openat2_tells_the_size_of_its_struct),
+		cmocka_unit_test(openat2_of_a_later_kernel),
+		cmocka_unit_test(sched_setattr_holds_its_size),
+		cmocka_unit_test(messages_have_a_type),
+		cmocka_unit_test(values_of_signals),
 		cmocka_unit_test(new_pipe_ends_are_named),
 		cmocka_unit_test(scalars_are_32_bits_where_the_kernel_looks_at_32),
 	};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Values that go with the signals of POSIX timers (timer_create(2), sigev_value). Often a pointer, which
+ * belongs to the variant: the follower's own is known by the timer's id, which is the leader's and in
+ * the siginfo of every expiration.
+ */
+#ifndef CHIRAL_REPLAY_TIMER_H
+#define CHIRAL_REPLAY_TIMER_H
+
+#include "replay/thread.h"
+
+/* f->call equals f->leader, whose outcome is known: timers made and deleted. 0 or -ENOMEM. */
+int timer_note_call(struct fthread *f);
+/* A siginfo_t of the leader's, EVENT_SIGINFO_SIZE bytes: a timer's value becomes the variant's own. */
+void timer_own_value(const struct fthread *f, uint8_t *siginfo);
+/* sigwaitinfo(2) has given the leader's siginfo to the thread's memory: the same there. */
+void timer_own_value_waited(struct fthread *f);
+void timer_forget_all(struct fprocess *p);
+
+#endif
