@@ -148,7 +148,7 @@ static void settle_thread(struct replay *rp, struct fthread *f)
 		settle_death(rp, f);
 		break;
 	default:
-		if (f->stop == STOP_SIGNAL)
+		if (f->stop == STOP_SIGNAL || f->early_since)
 			replay_advance(rp, f);
 	}
 }

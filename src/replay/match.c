@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matching: a held thread against the events of its stream. */
 #include "replay/replay.h"
+#include "replay/timer.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -319,6 +320,8 @@ void replay_advance(struct replay *rp, struct fthread *f)
 			protocol_error(rp, "an event does not decode");
 			return;
 		}
+		if (!dead && timer_is_early(rp, f, &e))
+			return;
 		if (dead)
 			match_end(rp, f, &e);
 		else if (f->stop == STOP_SIGNAL)

@@ -78,6 +78,7 @@ struct fthread {
 	 * of a reading that only the leader made is still to come. */
 	struct timespec coarse;
 	bool drops_exit;
+	int64_t early_since;	/* ms; since when it waits for a timer to be set (timer.h); 0: it does not */
 	int64_t waiting_since;	/* ms; when it began to wait for the leader's next event */
 	struct history history;
 	uint64_t position;	/* compared calls */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay/timer.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -13,8 +15,16 @@
 _Static_assert(sizeof(siginfo_t) == EVENT_SIGINFO_SIZE, "siginfo_t is 128 bytes");
 _Static_assert(sizeof(union sigval) == sizeof(uint64_t), "all ISAs of the table are LP64");
 
+/* struct siginfo of structs.tbl: si_signo, si_errno, si_code, then the rest. */
+#define CANON_SIGINFO_CODE     8
+#define CANON_SIGINFO_TIMER_ID 12
+
+/* A program can send itself what looks like a timer's signal (rt_sigqueueinfo). */
+#define EARLY_MAX_MS 2000
+
 struct ftimer {
 	int32_t id; /* the leader's */
+	bool has_value, set;
 	uint64_t value;
 	UT_hash_handle hh;
 };
@@ -37,14 +47,14 @@ static void forget(struct fprocess *p, int32_t id)
 	free(t);
 }
 
-static int note(struct fprocess *p, int32_t id, uint64_t value)
+static int note(struct fprocess *p, int32_t id, bool has_value, uint64_t value)
 {
 	struct ftimer *t = malloc(sizeof(*t));
 
 	forget(p, id);
 	if (!t)
 		return -ENOMEM;
-	*t = (struct ftimer){ .id = id, .value = value };
+	*t = (struct ftimer){ .id = id, .has_value = has_value, .value = value };
 	HASH_ADD(hh, p->timers, id, sizeof(t->id), t);
 	return 0;
 }
@@ -53,17 +63,23 @@ static int note(struct fprocess *p, int32_t id, uint64_t value)
 static int note_created(struct fthread *f)
 {
 	const struct payload *p = call_out_of(&f->leader, 2);
-	uint64_t at = f->native.arg[1], value;
+	uint64_t at = f->native.arg[1], value = 0;
+	bool has_value;
 	int32_t id;
 
 	if (!p || p->form != PAYLOAD_BYTES || p->size != sizeof(id))
 		return 0;
 	memcpy(&id, payload_data(&f->leader, p), sizeof(id));
-	if (!at || f->mem.mem.read(&f->mem.mem, at, &value, sizeof(value)) != sizeof(value)) {
-		forget(f->process, id);
-		return 0;
-	}
-	return note(f->process, id, value);
+	has_value = at && f->mem.mem.read(&f->mem.mem, at, &value, sizeof(value)) == sizeof(value);
+	return note(f->process, id, has_value, value);
+}
+
+static void note_set(struct fthread *f)
+{
+	struct ftimer *t = find(f->process, (int32_t)f->call.arg[0]);
+
+	if (t)
+		t->set = true;
 }
 
 int timer_note_call(struct fthread *f)
@@ -72,9 +88,51 @@ int timer_note_call(struct fthread *f)
 		return 0;
 	if (f->leader.id == CALL_TIMER_CREATE)
 		return note_created(f);
-	if (f->leader.id == CALL_TIMER_DELETE)
+	if (f->leader.id == CALL_TIMER_SETTIME)
+		note_set(f);
+	else if (f->leader.id == CALL_TIMER_DELETE)
 		forget(f->process, (int32_t)f->call.arg[0]);
 	return 0;
+}
+
+/* True: *ret is the timer whose expiration the event tells. */
+static bool tells_of_timer(const struct event *e, int32_t *ret)
+{
+	const uint8_t *code_at, *id_at;
+	const struct payload *p;
+	int32_t code;
+
+	if (e->kind == EVENT_SIGNAL) {
+		code_at = e->siginfo + offsetof(siginfo_t, si_code);
+		id_at = e->siginfo + SIGINFO_TIMER_ID;
+	} else {
+		if (e->kind != EVENT_CALL || !(e->parts & CALL_PART_EXIT) ||
+		    e->call->id != CALL_RT_SIGTIMEDWAIT || !(p = call_out_of(e->call, 1)) ||
+		    p->size < CANON_SIGINFO_TIMER_ID + sizeof(*ret))
+			return false;
+		code_at = payload_data(e->call, p) + CANON_SIGINFO_CODE;
+		id_at = payload_data(e->call, p) + CANON_SIGINFO_TIMER_ID;
+	}
+	memcpy(&code, code_at, sizeof(code));
+	memcpy(ret, id_at, sizeof(*ret));
+	return code == SI_TIMER;
+}
+
+bool timer_is_early(struct replay *rp, struct fthread *f, const struct event *e)
+{
+	const struct ftimer *t;
+	int32_t id;
+
+	if (!tells_of_timer(e, &id) || ((t = find(f->process, id)) && t->set)) {
+		f->early_since = 0;
+		return false;
+	}
+	if (!f->early_since)
+		f->early_since = time_now_ms();
+	if (time_now_ms() - f->early_since > EARLY_MAX_MS)
+		return false;
+	rp->settling = true;
+	return true;
 }
 
 static const struct ftimer *timer_of(const struct fprocess *p, const uint8_t *siginfo)
@@ -90,7 +148,7 @@ void timer_own_value(const struct fthread *f, uint8_t *siginfo)
 {
 	const struct ftimer *t = timer_of(f->process, siginfo);
 
-	if (t)
+	if (t && t->has_value)
 		memcpy(siginfo + SIGINFO_VALUE, &t->value, sizeof(t->value));
 }
 
@@ -104,7 +162,7 @@ void timer_own_value_waited(struct fthread *f)
 	    f->mem.mem.read(&f->mem.mem, at, info, sizeof(info)) != sizeof(info))
 		return;
 	t = timer_of(f->process, info);
-	if (t)
+	if (t && t->has_value)
 		f->mem.mem.write(&f->mem.mem, at + SIGINFO_VALUE, &t->value, sizeof(t->value));
 }
 

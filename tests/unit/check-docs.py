@@ -143,7 +143,7 @@ def check_page(path, helps, goals):
     for line in shown_commands(page):
         line = line.strip()
         found += check_chiral_line(path, line, helps)
-        make = re.match(r"(?:\$ )?make( [a-z]+)\b", line)
+        make = re.match(r"(?:\$ )?make( [a-z-]+)\b", line)
         if make and make[1].strip() not in goals:
             fail(f"{path}: there is no goal `make{make[1]}`")
         found += bool(make)

@@ -16,6 +16,9 @@
 /* The call fails, and in this way. */
 #define FAILS(call, error) EXPECT(((errno = 0), (call)) == -1 && errno == (error))
 
+/* C leaves it to the compiler which operand or argument comes first: of two that are calls, one has to
+ * be a variable, or the variants of two ISAs make them in different orders. */
+
 /* Nothing is mapped in the first page. */
 extern void *const nowhere;
 

@@ -75,11 +75,12 @@ static void locks_of_descriptions(void)
 static void owners(void)
 {
 	struct f_owner_ex owner = { .type = F_OWNER_TID, .pid = gettid() };
+	pid_t pid = getpid(), group = getpgid(0);
 	int pair[2];
 
 	EXPECT(pipe(pair) == 0);
-	EXPECT(fcntl(pair[0], F_SETOWN, getpid()) == 0 && syscall(SYS_fcntl, pair[0], F_GETOWN) == getpid());
-	EXPECT(fcntl(pair[0], F_SETOWN, -getpgid(0)) == 0 && fcntl(pair[0], F_GETOWN) == -getpgid(0));
+	EXPECT(fcntl(pair[0], F_SETOWN, pid) == 0 && syscall(SYS_fcntl, pair[0], F_GETOWN) == pid);
+	EXPECT(fcntl(pair[0], F_SETOWN, -group) == 0 && fcntl(pair[0], F_GETOWN) == -group);
 	EXPECT(fcntl(pair[0], F_SETOWN_EX, &owner) == 0);
 	owner = (struct f_owner_ex){ 0 };
 	EXPECT(fcntl(pair[0], F_GETOWN_EX, &owner) == 0 && owner.type == F_OWNER_TID && owner.pid == gettid());

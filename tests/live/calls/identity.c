@@ -28,11 +28,12 @@ static void who(void)
 static void becomes_another(void)
 {
 	uid_t u = is_root() ? 1001 : getuid();
-	gid_t g = is_root() ? 1002 : getgid(), list[3] = { g, 7, 8 };
+	gid_t g = is_root() ? 1002 : getgid(), list[3] = { g, 7, 8 }, own_group = getgid();
+	uid_t own = getuid();
 
 	EXPECT(setgroups(3, list) == 0 || errno == EPERM);
-	EXPECT(setfsgid(g) == (int)getgid() && setfsuid(u) == (int)getuid() && setfsuid((uid_t)-1) == (int)u);
-	EXPECT(setgid(getgid()) == 0 && setregid((gid_t)-1, g) == 0 && setresgid(g, g, g) == 0);
+	EXPECT(setfsgid(g) == (int)own_group && setfsuid(u) == (int)own && setfsuid((uid_t)-1) == (int)u);
+	EXPECT(setgid(own_group) == 0 && setregid((gid_t)-1, g) == 0 && setresgid(g, g, g) == 0);
 	EXPECT(setreuid(u, (uid_t)-1) == 0 && setresuid(u, geteuid(), (uid_t)-1) == 0);
 	EXPECT(setuid(u) == 0 && geteuid() == u && getuid() == u && getegid() == g);
 	FAILS(u ? setuid(0) : setuid((uid_t)-1), u ? EPERM : EINVAL);

@@ -39,7 +39,7 @@ static void queues(void)
 {
 	struct mq_attr attr = { .mq_maxmsg = 4, .mq_msgsize = 32 }, got;
 	struct timespec past = { 1, 0 };
-	char name[40], a[32];
+	char name[40], a[33] = "";
 	unsigned prio = 0;
 	mqd_t q;
 
@@ -92,14 +92,14 @@ static void semaphores(void)
 	struct timespec soon = { 0, 5000000 };
 	struct semid_ds ds = { 0 };
 	struct seminfo info;
-	pid_t pid;
+	pid_t pid = getpid();
 
 	if (id < 0 && errno == ENOSYS) {
 		say("no semaphores here\n");
 		return;
 	}
 	EXPECT(id >= 0 && syscall(SYS_semop, id, op, 2) == 0);
-	EXPECT(semctl(id, 0, GETVAL) == 2 && semctl(id, 0, GETPID) == getpid());
+	EXPECT(semctl(id, 0, GETVAL) == 2 && semctl(id, 0, GETPID) == pid);
 	EXPECT(semctl(id, 2, SETVAL, (union argument){ .val = 7 }) == 0 && semctl(id, 2, GETVAL) == 7);
 	EXPECT(semctl(id, 0, GETNCNT) == 0 && semctl(id, 0, GETZCNT) == 0);
 	EXPECT(semctl(id, 0, IPC_STAT, (union argument){ .ds = &ds }) == 0);

@@ -98,7 +98,7 @@ static void scheduling(void)
 static void names(void)
 {
 	struct utsname u;
-	char before[65];
+	char before[65] = "";
 
 	EXPECT(uname(&u) == 0 && !strcmp(u.sysname, "Linux") && u.machine[0]);
 	FAILS(uname(nowhere), EFAULT);

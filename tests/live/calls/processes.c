@@ -13,6 +13,7 @@ static void identities(void)
 {
 	char path[64], target[64];
 	pid_t pid = getpid();
+	pid_t group = getpgid(0), session = getsid(0);
 	ssize_t n;
 
 	EXPECT(pid > 1 && syscall(SYS_gettid) == pid && getppid() > 1);
@@ -20,7 +21,7 @@ static void identities(void)
 	EXPECT(n > 0 && n == snprintf(path, sizeof(path), "%d", pid) && !memcmp(target, path, (size_t)n));
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	EXPECT(access(path, R_OK) == 0);
-	EXPECT(getpgid(0) == old_getpgrp() && getpgid(pid) == getpgid(0) && getsid(0) == getsid(pid));
+	EXPECT(group == old_getpgrp() && group == getpgid(pid) && session == getsid(pid));
 	FAILS(getpgid(-1), ESRCH);
 	FAILS(getsid(-1), ESRCH);
 	say("getpid, gettid, getppid, getpgid, getpgrp, getsid\n");
@@ -28,16 +29,20 @@ static void identities(void)
 
 static void lives_in_group(int arg)
 {
+	pid_t pid = getpid();
+
 	(void)arg;
-	EXPECT(setpgid(0, 0) == 0 && getpgid(0) == getpid());
+	EXPECT(setpgid(0, 0) == 0 && getpgid(0) == pid);
 	FAILS(setsid(), EPERM);
 	FAILS(setpgid(0, -4), EINVAL);
 }
 
 static void lives_in_session(int arg)
 {
+	pid_t pid = getpid();
+
 	(void)arg;
-	EXPECT(setsid() == getpid() && getsid(0) == getpid() && getpgid(0) == getpid());
+	EXPECT(setsid() == pid && getsid(0) == pid && getpgid(0) == pid);
 	FAILS(setpgid(0, 0), EPERM);
 }
 
@@ -121,7 +126,7 @@ static void descriptors_of_processes(void)
 	struct pollfd p = { .events = POLLIN };
 	siginfo_t info = { 0 };
 	char a[8];
-	pid_t pid;
+	pid_t pid, own = getpid(), parent = getppid();
 
 	EXPECT(self >= 0 && fcntl(self, F_GETFD) == FD_CLOEXEC);
 	EXPECT(syscall(SYS_pidfd_send_signal, self, 0, NULL, 0) == 0);
@@ -144,9 +149,9 @@ static void descriptors_of_processes(void)
 	FAILS(syscall(SYS_pidfd_open, pid, 0), ESRCH);
 	FAILS(syscall(SYS_pidfd_open, -1, 0), EINVAL);
 	FAILS(syscall(SYS_pidfd_open, getpid(), 1), EINVAL);
-	EXPECT(syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, file, got) == 0 || errno == ENOSYS);
-	EXPECT(syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, file, self) > 0 || errno == ENOSYS);
-	EXPECT(syscall(SYS_kcmp, getpid(), getppid(), KCMP_VM, 0, 0) > 0 || errno == ENOSYS);
+	EXPECT(syscall(SYS_kcmp, own, own, KCMP_FILE, file, got) == 0 || errno == ENOSYS);
+	EXPECT(syscall(SYS_kcmp, own, own, KCMP_FILE, file, self) > 0 || errno == ENOSYS);
+	EXPECT(syscall(SYS_kcmp, own, parent, KCMP_VM, 0, 0) > 0 || errno == ENOSYS);
 	close(fd);
 	close(got);
 	close(file);
@@ -170,8 +175,9 @@ static void accounts(void)
 static void thread_ids(void)
 {
 	static int word;
+	pid_t tid = gettid();
 
-	EXPECT(syscall(SYS_set_tid_address, &word) == gettid());
+	EXPECT(syscall(SYS_set_tid_address, &word) == tid);
 	EXPECT(syscall(SYS_set_robust_list, nowhere, 3) == -1 && errno == EINVAL);
 	say("set_tid_address, set_robust_list\n");
 }

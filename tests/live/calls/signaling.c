@@ -27,10 +27,12 @@ static void install(int signal, int flags)
 
 static void sending(void)
 {
+	pid_t pid = getpid(), tid = gettid();
+
 	install(SIGUSR1, 0);
 	count = 0;
-	EXPECT(kill(getpid(), SIGUSR1) == 0 && count == 1 && last.si_code == SI_USER && last.si_pid == getpid());
-	EXPECT(syscall(SYS_tgkill, getpid(), gettid(), SIGUSR1) == 0 && count == 2 && last.si_code == SI_TKILL);
+	EXPECT(kill(pid, SIGUSR1) == 0 && count == 1 && last.si_code == SI_USER && last.si_pid == getpid());
+	EXPECT(syscall(SYS_tgkill, pid, tid, SIGUSR1) == 0 && count == 2 && last.si_code == SI_TKILL);
 	EXPECT(syscall(SYS_tkill, gettid(), SIGUSR1) == 0 && count == 3);
 	EXPECT(kill(getpid(), 0) == 0 && count == 3);
 	FAILS(kill(getpid(), 99), EINVAL);
@@ -42,6 +44,7 @@ static void sending(void)
 static void values(void)
 {
 	siginfo_t info = { .si_code = SI_QUEUE };
+	pid_t tid = gettid();
 
 	install(SIGRTMIN + 1, 0);
 	count = 0;
@@ -51,7 +54,7 @@ static void values(void)
 	info.si_pid = getpid();
 	info.si_uid = getuid();
 	info.si_value.sival_int = 78;
-	EXPECT(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGRTMIN + 1, &info) == 0 && count == 2);
+	EXPECT(syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGRTMIN + 1, &info) == 0 && count == 2);
 	EXPECT(last.si_value.sival_int == 78);
 	/* An address is sent, and not looked at by who gets it */
 	EXPECT(sigqueue(getpid(), SIGRTMIN + 1, (union sigval){ .sival_ptr = &info }) == 0 && count == 3);

@@ -173,7 +173,7 @@ static void descriptors_in_messages(void)
 
 static void credentials_in_messages(void)
 {
-	struct ucred who = { getpid(), getuid(), getgid() };
+	struct ucred who = { .pid = getpid() };
 	union control control = { 0 };
 	struct iovec io = { "c", 1 };
 	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = &control,
@@ -182,6 +182,8 @@ static void credentials_in_messages(void)
 	int pair[2], on = 1;
 	char x;
 
+	who.uid = getuid();
+	who.gid = getgid();
 	EXPECT(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0);
 	EXPECT(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
 	*c = (struct cmsghdr){ CMSG_LEN(sizeof(who)), SOL_SOCKET, SCM_CREDENTIALS };

@@ -44,12 +44,12 @@ static void settings(int tty)
 
 static void in_session(int master, int tty)
 {
-	pid_t pid = 0;
+	pid_t pid = 0, own = getpid();
 	int n = -1;
 	struct pollfd p = { tty, POLLIN, 0 };
 	char a[8];
 
-	EXPECT(setsid() == getpid());
+	EXPECT(setsid() == own);
 	EXPECT(ioctl(tty, TIOCSCTTY, 0) == 0);
 	EXPECT(ioctl(tty, TIOCGSID, &pid) == 0 && pid == getpid());
 	EXPECT(ioctl(tty, TIOCGPGRP, &pid) == 0 && pid == getpid());
