@@ -134,7 +134,7 @@ def check_chiral_line(path, line, helps):
 
 
 def make_goals():
-    return set(re.findall(r"^([a-z]+):", read("Makefile"), re.M))
+    return set(re.findall(r"^([a-z-]+):", read("Makefile"), re.M))
 
 
 def check_page(path, helps, goals):
