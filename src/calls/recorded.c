@@ -152,6 +152,9 @@ static bool describe_arg(const struct describe *b, unsigned i)
 	if (s->kind < ARG_PATH || conv->kind == CONV_CONST || conv->kind == CONV_MS ||
 	    conv->kind == CONV_TIME || conv->kind == CONV_ALARM || conv->kind == CONV_ALARM_OLD)
 		return s->dir != DIR_INOUT || conv->kind == CONV_CONST;
+	/* Bytes besides the counted ones, and sizes that are in memory themselves. */
+	if (s->len.add || s->len.cap_deref || s->len.cap_beyond)
+		return false;
 	if (b->d->n_parts == RECORD_PARTS_MAX || (s->dir != DIR_IN && s->dir != DIR_OUT) ||
 	    s->always)
 		return false;
