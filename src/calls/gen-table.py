@@ -46,7 +46,8 @@ CONV_CONSTS = {
     "CLOCK_REALTIME": 0, "CLOCK_REALTIME_COARSE": 5, "ITIMER_REAL": 0,
     "O_CREAT_WRONLY_TRUNC": 0o1101, "SIGCHLD": 17, "CLONE_VFORK_VM_SIGCHLD": 0x4111,
 }
-FIELD_KINDS = ("bytes", "uint", "sint", "flags", "cookie", "ptr", "ignored", "fd", "pid", "value")
+FIELD_KINDS = ("bytes", "uint", "sint", "flags", "cookie", "ptr", "ignored", "fd", "pid", "value",
+               "utime")
 CLASS_RE = re.compile(r"@[a-z0-9-]+$")
 ARG_RE = re.compile(
     r"(?P<name>[a-z_0-9]+)=(?P<kind>[a-z]+)(?:\.(?P<what>[a-z_0-9]+))?"

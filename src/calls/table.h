@@ -222,6 +222,8 @@ enum field_kind {
 	FIELD_FD,     /* descriptor number (s32) */
 	FIELD_PID,
 	FIELD_VALUE, /* union sigval: the integer is compared; of an address only that it is one */
+	FIELD_UTIME,  /* seconds of utimensat: they do not count when the nanoseconds behind them are
+		       * UTIME_NOW or UTIME_OMIT, and programs leave them unset then */
 };
 
 struct field_spec {

@@ -7,6 +7,7 @@
 #include "capture/execcheck.h"
 #include "variant/auxv.h"
 #include "variant/decide.h"
+#include "variant/libcrypto.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,12 +123,20 @@ static bool perform(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 	return true;
 }
 
-/* Results of local calls matter when they make a descriptor. close(2)'s effect is known before. */
+static bool maps_library(const struct tracee *tr)
+{
+	return tr->native.canon->irregular == IRR_MMAP && (tr->native.arg[2] & PROT_EXEC) &&
+	       libcrypto_is_mapped(tr->tid, (int)tr->native.arg[4]);
+}
+
+/* Results of local calls matter when they make a descriptor, or map what is patched. close(2)'s effect is
+ * known before. */
 static void enter_local(struct tracer *t, struct tracee *tr)
 {
 	const struct call_row *row = tr->native.canon;
 	bool needs_result = (row->flags & CALL_RET_FD) || row->irregular == IRR_DUP ||
-			    (row->irregular == IRR_FDFLAGS && row->sub_value != F_GETFD);
+			    (row->irregular == IRR_FDFLAGS && row->sub_value != F_GETFD) ||
+			    maps_library(tr);
 
 	t->counts.local++;
 	if (needs_result) {
@@ -380,6 +389,9 @@ void tracee_at_exit(struct tracer *t, struct tracee *tr)
 		return;
 	ret = isa_regs_ret(&regs);
 	if (tr->state == TRACEE_LOCAL_CALL) {
+		if (tr->native.canon->irregular == IRR_MMAP && ret >= 0)
+			libcrypto_patch(tr->tid, (int)tr->native.arg[4], (uint64_t)ret,
+				      tr->native.arg[1], tr->native.arg[5]);
 		call_local_effects(&tr->native, &tr->call, ret, tr->process->vdt);
 	} else if (tr->state == TRACEE_CALL && !tr->emitted) {
 		leader_pause(t->leader, &tr->slot);

@@ -119,6 +119,10 @@ int call_apply_out(const struct call_ctx *cx, const struct native_call *n,
 int call_add_memory(const struct call_ctx *cx, struct call_record *c, unsigned arg, uint64_t addr,
 		    uint64_t len);
 
+/* Overwrites the beginning of argument arg's memory, an ARG_PATH, with len bytes. 0, -EFAULT, -ESRCH. */
+int call_rewrite_path(const struct call_ctx *cx, const struct native_call *n, unsigned arg,
+		      const void *bytes, size_t len);
+
 /* The native cookie of an in argument with a FIELD_COOKIE (epoll_ctl): 1 and *ret, or 0. */
 int call_in_cookie(const struct call_ctx *cx, const struct native_call *n, uint64_t *ret);
 

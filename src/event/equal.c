@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The comparison of two calls at their entry: what the whole of Chiral is for. */
 #include "event/msghdr.h"
+#include "event/pathname.h"
 #include "event/payload.h"
 #include "event/view.h"
 
@@ -110,6 +111,9 @@ static bool bytes_equal(struct pair *x, const struct payload *p, const struct pa
 
 	if (s->kind == ARG_MSGHDR && !spec_receives(s) && p->form == PAYLOAD_BYTES)
 		return message_equal(x, p->arg, a, b);
+	if (s->kind == ARG_PATH && p->form == PAYLOAD_BYTES && q->form == PAYLOAD_BYTES &&
+	    pathname_same(a.p, a.n, b.p, b.n))
+		return true;
 	return slices_equal(x, p->arg, "", a, b);
 }
 

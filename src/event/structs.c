@@ -3,6 +3,7 @@
 #include "event/memio.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 /* Native bytes read or written at once. */
 #define STRUCT_BATCH 4096u
@@ -48,6 +49,13 @@ static uint64_t value_to_canon(const struct call_view *v, uint64_t x)
 	return mem_get(v->cx->mem, x, &byte, sizeof(byte), NULL) == 0 ? VALUE_IS_ADDRESS : (uint32_t)x;
 }
 
+static bool seconds_count(const uint8_t *native, const struct field_spec *f, enum isa isa)
+{
+	uint64_t nsec = load(native + f->off[isa] + f->size[isa], 8);
+
+	return nsec != UTIME_NOW && nsec != UTIME_OMIT;
+}
+
 static uint64_t field_to_canon(const struct call_view *v, const struct field_spec *f, bool in,
 			       uint64_t x, unsigned size)
 {
@@ -84,7 +92,8 @@ void struct_to_canon(const struct call_view *v, const struct struct_spec *s, boo
 		unsigned size = f->size[isa];
 
 		memset(to, 0, f->canon_size);
-		if (!size || f->kind == FIELD_IGNORED || (in && f->dir == DIR_OUT))
+		if (!size || f->kind == FIELD_IGNORED || (in && f->dir == DIR_OUT) ||
+		    (f->kind == FIELD_UTIME && !seconds_count(native, f, isa)))
 			continue;
 		if (f->kind == FIELD_BYTES)
 			memcpy(to, native + f->off[isa],

@@ -4,12 +4,14 @@
 
 #include "base/cleanup.h"
 #include "variant/decide.h"
+#include "variant/libcrypto.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -113,6 +115,11 @@ void replay_local(struct replay *rp, struct fthread *f, const char *path)
 	}
 	if (f->stop == STOP_NOTIFY && row->irregular == IRR_DUP) {
 		local_dup(rp, f);
+		return;
+	}
+	if (f->stop == STOP_TRACE && row->irregular == IRR_MMAP &&
+	    (f->native.arg[2] & PROT_EXEC) && libcrypto_is_mapped(f->tid, (int)f->native.arg[4])) {
+		replay_run_to_exit(f, PHASE_LIBCRYPTO);
 		return;
 	}
 	/* What is left makes no descriptor; its effect on the table is known beforehand. */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "replay/tempname.h"
 #include "variant/decide.h"
 
 #include <errno.h>
@@ -119,17 +120,24 @@ static void match_signal(struct replay *rp, struct fthread *f, const struct even
 	}
 }
 
+static bool reads(const struct call_record *c, clockid_t clock)
+{
+	return c->id == CALL_CLOCK_GETTIME && c->arg[0] == (uint64_t)clock;
+}
+
 static bool match_entry(struct replay *rp, struct fthread *f, unsigned parts)
 {
 	struct call_mismatch m;
 
-	if (!call_equal(&f->leader, &f->call, &m)) {
+	if (!call_equal(&f->leader, &f->call, &m) &&
+	    !(tempname_adopt(f, &m) && call_equal(&f->leader, &f->call, &m))) {
 		if (!(parts & CALL_PART_OBSERVED) || !call_equal_but_bytes(&f->leader, &f->call)) {
 			replay_diverge_call(rp, f, &m);
 			return false;
 		}
 		replay_notice(rp, f, &m);
 	}
+	f->read_clock = reads(&f->leader, CLOCK_MONOTONIC);
 	f->phase = PHASE_ENTRY_MATCHED;
 	rp->counts.compared++;
 	history_add(&f->history, &f->call, f->position++);
@@ -137,21 +145,26 @@ static bool match_entry(struct replay *rp, struct fthread *f, unsigned parts)
 }
 
 /*
- * The coarse monotonic clock is elastic: how often it is read is not compared. jemalloc reads it when a
- * counter runs out that it seeds with an address, so that two variants read it at different moments. A
- * reading has no effect, and its value is the leader's in both.
+ * Two clocks are elastic: how often they are read is not compared. jemalloc reads the coarse monotonic
+ * clock when a counter runs out that it seeds with an address, so that two variants read it at different
+ * moments. A thread that finds a lock taken reads the monotonic clock for its deadline (Python's
+ * interpreter lock), and whether it is taken is a matter of chance. A reading has no effect, and its
+ * value is the leader's in both.
  */
-static bool is_elastic(const struct call_record *c)
+static bool is_elastic(const struct fthread *f, const struct call_record *c)
 {
-	return c->id == CALL_CLOCK_GETTIME && c->arg[0] == CLOCK_MONOTONIC_COARSE;
+	return reads(c, CLOCK_MONOTONIC_COARSE) ||
+	       (f->process->threaded && reads(c, CLOCK_MONOTONIC));
 }
 
-static void note_coarse(struct fthread *f)
+static void note_reading(struct fthread *f)
 {
 	const struct payload *p = call_out_of(&f->leader, 1);
+	struct timespec *to = reads(&f->leader, CLOCK_MONOTONIC) ? &f->process->monotonic
+								  : &f->process->coarse;
 
-	if (p && p->size == sizeof(f->coarse))
-		memcpy(&f->coarse, payload_data(&f->leader, p), sizeof(f->coarse));
+	if (p && p->size == sizeof(*to))
+		memcpy(to, payload_data(&f->leader, p), sizeof(*to));
 }
 
 /* The leader has read the clock where the follower does something else. */
@@ -160,34 +173,55 @@ static void drop_reading(struct replay *rp, struct fthread *f, unsigned parts)
 	replay_taken(rp, f);
 	f->drops_exit = !(parts & CALL_PART_EXIT);
 	if (parts & CALL_PART_EXIT)
-		note_coarse(f);
+		note_reading(f);
 	else if (parts & CALL_PART_AWAITED)
 		send_matched(rp, f);
+}
+
+/* The follower asks for another random number for a name, which will be the leader's: any fits. */
+static void answer_retry(struct replay *rp, struct fthread *f)
+{
+	uint64_t number = 0;
+	bool written = f->mem.mem.write(&f->mem.mem, f->native.arg[0], &number, sizeof(number)) ==
+		       (ssize_t)sizeof(number);
+
+	answer_value(rp, f, written ? (int64_t)sizeof(number) : -EFAULT);
 }
 
 /* The follower reads the clock where the leader did something else. */
 static void answer_reading(struct replay *rp, struct fthread *f)
 {
+	const struct timespec *value = reads(&f->call, CLOCK_MONOTONIC) ? &f->process->monotonic
+									  : &f->process->coarse;
 	uint64_t at = f->native.arg[1];
-	bool written = !at || f->mem.mem.write(&f->mem.mem, at, &f->coarse, sizeof(f->coarse)) ==
-				      (ssize_t)sizeof(f->coarse);
+	bool written = !at || f->mem.mem.write(&f->mem.mem, at, value, sizeof(*value)) ==
+				      (ssize_t)sizeof(*value);
 
 	answer_value(rp, f, written ? 0 : -EFAULT);
 }
 
-/* True: the event or the call was a reading of the clock that the other side did not make. */
+/* True: the event or the call was a reading, of the clock mostly, that the other side did not make. */
 static bool match_elastic(struct replay *rp, struct fthread *f, unsigned parts)
 {
 	if (f->drops_exit && !(parts & CALL_PART_ENTRY)) {
 		f->drops_exit = false;
-		note_coarse(f);
+		note_reading(f);
 		replay_taken(rp, f);
 		return true;
 	}
-	if (!(parts & CALL_PART_ENTRY) || f->phase == PHASE_ENTRY_MATCHED ||
-	    is_elastic(&f->leader) == is_elastic(&f->call))
+	if (!(parts & CALL_PART_ENTRY) || f->phase == PHASE_ENTRY_MATCHED)
 		return false;
-	if (is_elastic(&f->leader))
+	if (tempname_is_retry(f, &f->leader, &f->call)) {
+		drop_reading(rp, f, parts);
+		return true;
+	}
+	if (tempname_is_retry(f, &f->call, &f->leader)) {
+		answer_retry(rp, f);
+		return true;
+	}
+	if (is_elastic(f, &f->leader) == is_elastic(f, &f->call))
+		return false;
+	if (is_elastic(f, &f->leader))
 		drop_reading(rp, f, parts);
 	else
 		answer_reading(rp, f);
@@ -204,7 +238,7 @@ bool replay_drop_reading(struct replay *rp, struct fthread *f)
 		return false;
 	if (f->drops_exit)
 		return match_elastic(rp, f, e.parts);
-	if (!(e.parts & CALL_PART_ENTRY) || !is_elastic(&f->leader))
+	if (!(e.parts & CALL_PART_ENTRY) || !is_elastic(f, &f->leader))
 		return false;
 	drop_reading(rp, f, e.parts);
 	return true;
@@ -212,7 +246,7 @@ bool replay_drop_reading(struct replay *rp, struct fthread *f)
 
 bool replay_answer_reading(struct replay *rp, struct fthread *f)
 {
-	if (f->stop != STOP_NOTIFY || f->phase != PHASE_NONE || !is_elastic(&f->call))
+	if (f->stop != STOP_NOTIFY || f->phase != PHASE_NONE || !is_elastic(f, &f->call))
 		return false;
 	answer_reading(rp, f);
 	return true;
@@ -224,8 +258,9 @@ static void match_call(struct replay *rp, struct fthread *f, const struct event 
 
 	if (match_elastic(rp, f, e->parts))
 		return;
-	if (is_elastic(&f->leader) && (e->parts & CALL_PART_EXIT))
-		note_coarse(f);
+	if ((e->parts & CALL_PART_EXIT) && (reads(&f->leader, CLOCK_MONOTONIC) ||
+					    reads(&f->leader, CLOCK_MONOTONIC_COARSE)))
+		note_reading(f);
 
 	if (e->parts & CALL_PART_ENTRY) {
 		if (f->phase == PHASE_ENTRY_MATCHED) {

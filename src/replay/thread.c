@@ -63,8 +63,11 @@ struct fprocess *fprocess_fork(const struct fprocess *from, pid_t pid)
 {
 	struct fprocess *p = process_of(pid, vdt_copy(from->vdt));
 
-	if (p)
+	if (p) {
 		p->loader = from->loader;
+		p->monotonic = from->monotonic;
+		p->coarse = from->coarse;
+	}
 	return p;
 }
 

@@ -23,6 +23,9 @@ struct fprocess {
 	struct loader loader;
 	struct ftimer *timers; /* timer.h */
 	bool ending;	/* what ends it has happened: only the deaths of its threads are awaited */
+	bool threaded;	/* has had a second thread since its exec */
+	/* The clocks that are elastic (see match.c): the leader's last readings. */
+	struct timespec monotonic, coarse;
 };
 
 /* How the monitor came to hold the thread. */
@@ -43,6 +46,7 @@ enum fthread_phase {
 	PHASE_EXEC,		/* executes execve */
 	PHASE_REAP,		/* wants the status of a child that is not dead yet */
 	PHASE_REAPING,		/* executes wait4 for it */
+	PHASE_LIBCRYPTO,		/* executes mmap of a library that is patched */
 	PHASE_MAP,		/* executes mmap of memory that gets a virtual file's bytes */
 	PHASE_SUSPEND,		/* waits for a signal of ours with the mask of its call */
 	PHASE_EXITING,
@@ -74,11 +78,10 @@ struct fthread {
 	int at_exit;
 	siginfo_t at_exit_info;
 	uint64_t suspend_mask; /* PHASE_SUSPEND: address of the mask, until the wait has begun */
-	/* The coarse clock, which is elastic (see match.c): its last reading, and whether the exit part
-	 * of a reading that only the leader made is still to come. */
-	struct timespec coarse;
+	/* Elastic clocks: the exit part of a reading that only the leader made is still to come. */
 	bool drops_exit;
 	int64_t early_since;	/* ms; since when it waits for a timer to be set (timer.h); 0: it does not */
+	bool read_clock; /* its last call was a reading of the monotonic clock; see tempname.h */
 	int64_t waiting_since;	/* ms; when it began to wait for the leader's next event */
 	struct history history;
 	uint64_t position;	/* compared calls */

@@ -8,6 +8,7 @@
 #include "replay/timer.h"
 #include "variant/auxv.h"
 #include "variant/decide.h"
+#include "variant/libcrypto.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,6 +110,7 @@ static void at_birth(struct replay *rp, struct fthread *f, pid_t child)
 		rp->err = -ENOMEM;
 		return;
 	}
+	process->threaded |= process == f->process;
 	fthread_set_process(c, process);
 	f->phase = PHASE_CLONED;
 	c->canonical = (uint32_t)f->leader.ret;
@@ -177,6 +179,7 @@ static void at_exec(struct replay *rp, struct fthread *f)
 	loader_find(f->tid, base, &f->process->loader);
 	vdt_exec(f->process->vdt);
 	timer_forget_all(f->process);
+	f->process->threaded = false;
 	if (ptrace(PTRACE_GETEVENTMSG, f->tid, 0, &former) == 0 && (pid_t)former != f->tid &&
 	    (by = fthread_find(&rp->threads, (pid_t)former)))
 		take_over(rp, f, by);
@@ -280,6 +283,11 @@ static void at_exit(struct replay *rp, struct fthread *f)
 	case PHASE_MAP:
 		set_result(f, &regs, ret);
 		fill_mapping(f, (uint64_t)ret);
+		break;
+	case PHASE_LIBCRYPTO:
+		if (!failed(ret))
+			libcrypto_patch(f->tid, (int)f->native.arg[4], (uint64_t)ret,
+				      f->native.arg[1], f->native.arg[5]);
 		break;
 	case PHASE_REAPING:
 		end_reaping(rp, f, &regs);

@@ -59,14 +59,16 @@ static bool opens_for_writing(const struct call_record *c)
 }
 
 static struct verdict_of_call by_path(const struct call_row *row, const struct call_record *c,
-				      const struct vdt *vdt, bool by_loader, char *const *extra)
+				      const struct vdt *vdt, const struct loader *loader,
+				      bool by_loader, char *const *extra)
 {
 	const char *path = call_path(c, row->subject);
 	struct verdict_of_call v = { .decision = DECIDE_COMPARE };
 
 	if (!path || opens_for_writing(c))
 		return v;
-	if (localpath_match(path, extra, by_loader)) {
+	if (localpath_match(path, extra, by_loader) ||
+	    (loader->python && localpath_is_python_module(path))) {
 		v.decision = DECIDE_LOCAL;
 		v.local_path = path;
 	} else if (row->fd_of_path && path[0] != '/' && !(row->flags & CALL_RET_FD) &&
@@ -125,7 +127,7 @@ struct verdict_of_call call_decide(const struct native_call *n, const struct cal
 	case DISP_BY_FD:
 		return local_or_compare(by_fd(row, c, vdt));
 	case DISP_BY_PATH:
-		return by_path(row, c, vdt, loader_holds(loader, n->pc), extra);
+		return by_path(row, c, vdt, loader, loader_holds(loader, n->pc), extra);
 	case DISP_IRREGULAR:
 		return irregular(row, c, vdt);
 	default:

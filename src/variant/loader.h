@@ -12,9 +12,11 @@
 
 struct loader {
 	uint64_t start, end; /* equal: none (static program) */
+	bool python;	     /* the program is Python's interpreter; see localpath.h */
 };
 
-/* base: AT_BASE at PTRACE_EVENT_EXEC. Without a loader, or when it cannot be found, the range is empty. */
+/* base: AT_BASE at PTRACE_EVENT_EXEC. Without a loader, or when it cannot be found, the range is empty.
+ * What program it is, is told by its file's name. */
 void loader_find(pid_t pid, uint64_t base, struct loader *ret);
 
 static inline bool loader_holds(const struct loader *l, uint64_t pc)

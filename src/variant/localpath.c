@@ -67,6 +67,17 @@ static bool has_dotdot(const char *path)
 	return false;
 }
 
+bool localpath_is_python_module(const char *path)
+{
+	static const char root[] = "/usr/lib/python3", folder[] = "/lib-dynload";
+	const char *at;
+
+	if (strncmp(path, root, sizeof(root) - 1) || has_dotdot(path))
+		return false;
+	at = strchr(path + sizeof(root) - 1, '/');
+	return at && below(at, folder);
+}
+
 bool localpath_match(const char *path, char *const *extra, bool by_loader)
 {
 	const char *rest;
@@ -85,7 +96,8 @@ bool localpath_match(const char *path, char *const *extra, bool by_loader)
 	for (size_t i = 0; i < ARRAY_SIZE(loader_files); i++)
 		if (!strcmp(path, loader_files[i]))
 			return true;
-	if (is_shared_object(path))
+	/* musl's loader: the name ends in the ISA's. */
+	if (is_shared_object(path) || !strncmp(path, "/etc/ld-musl-", 13))
 		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(library_roots); i++)
 		if (!strncmp(path, library_roots[i], strlen(library_roots[i])))

@@ -19,4 +19,10 @@
  */
 bool localpath_match(const char *path, char *const *extra, bool by_loader);
 
+/*
+ * True for Python's folder of extension modules, and what is in it. Their names have the ISA in them, and
+ * Python finds a module by listing the folder: the leader's names would mean nothing to a follower.
+ */
+bool localpath_is_python_module(const char *path);
+
 #endif

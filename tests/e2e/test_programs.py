@@ -233,6 +233,13 @@ def test_random(chiral, bench, argv):
     assert bench.session(chiral, argv)[1] != out
 
 
+def test_made_up_names(chiral, bench):
+    """The C library makes them of an address; the follower takes the leader's."""
+    script = (f"cd {bench.root} || exit; for i in $(seq 25); do d=$(mktemp -d -p .) && rmdir $d && "
+              "f=$(mktemp x.XXXXXX) && echo a >$f && sed -i s/a/b/ $f && cat $f && rm $f || exit 1; done")
+    assert bench.session(chiral, ["sh", "-c", script]) == (0, b"b\n" * 25)
+
+
 WRITERS = {
     "cp": ["cp {d}/blob {d}/out"],
     "cp-r": ["cp -r {d}/dir {d}/outdir", "busybox diff -r {d}/dir {d}/outdir"],

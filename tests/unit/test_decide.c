@@ -75,6 +75,7 @@ static void test_paths(void **state)
 	} expected[] = {
 		{ "/etc/ld.so.cache", true, false },
 		{ "/etc/ld.so.cache/", false, false },
+		{ "/etc/ld-musl-x86_64.path", true, false },
 		{ "/lib/x86_64-linux-gnu/libc.so.6", true, false },
 		{ "/usr/lib/aarch64-linux-gnu/libc.so.6", true, false },
 		{ "/lib/x86_64-linux-gnu/../../etc/passwd", false, false },
@@ -96,6 +97,36 @@ static void test_paths(void **state)
 		assert_int_equal(decide_open(expected[i].path, O_RDONLY, false) == DECIDE_LOCAL,
 				 expected[i].by_program);
 	}
+}
+
+static void test_python_modules(void **state)
+{
+	static const struct {
+		const char *path;
+		bool python, other;
+	} expected[] = {
+		{ "/usr/lib/python3.11/lib-dynload", true, false },
+		{ "/usr/lib/python3.11/lib-dynload/_json.so", true, false },
+		{ "/usr/lib/python3.11/lib-dynload/../x", false, false },
+		{ "/usr/lib/python3.11/lib-dynloads", false, false },
+		{ "/usr/lib/python3.11/json", false, false },
+		{ "/usr/lib/python3", false, false },
+		{ "/home/lib-dynload/x", false, false },
+	};
+	struct vdt *t = vdt_new();
+
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		struct loader python = { .python = true };
+		struct call k = call_on_path(CALL_OPENAT, 1, expected[i].path);
+
+		k.c.arg[0] = (uint64_t)AT_FDCWD;
+		assert_int_equal(call_decide(&k.n, &k.c, t, &python, NULL).decision == DECIDE_LOCAL,
+				 expected[i].python);
+		call_record_free(&k.c);
+		assert_int_equal(decide_open(expected[i].path, O_RDONLY, false) == DECIDE_LOCAL,
+				 expected[i].other);
+	}
+	vdt_free(t);
 }
 
 static void test_writing_is_compared(void **state)
@@ -291,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_python_modules),
 		cmocka_unit_test(test_writing_is_compared),
 		cmocka_unit_test(test_relative_names),
 		cmocka_unit_test(test_changes_by_descriptor),

@@ -187,6 +187,45 @@ static void process_memory_ends_at_pages(void **state)
 	assert_int_equal(m.mem.read(&m.mem, (uintptr_t)buf, buf, 1), -ESRCH);
 }
 
+/* Each ISA's own multiarch directory is the same thing for both. */
+PAIR_TEST(paths_of_multiarch_directories)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} expected[] = {
+		{ "/usr/lib/x86_64-linux-gnu/p", "/usr/lib/aarch64-linux-gnu/p", true },
+		{ "/l/aarch64-linux-gnu", "/l/x86_64-linux-gnu", true },
+		{ "/l/x86_64-linux-gnu/x86_64-linux-gnu", "/l/aarch64-linux-gnu/x86_64-linux-gnu", true },
+		{ "/usr/lib/x86_64-linux-gnu/p", "/usr/lib/aarch64-linux-gnu/q", false },
+		{ "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gn", false },
+		{ "/usr/lib/x86_64-linux-gnu", "/usr/lib/", false },
+		{ "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu/", false },
+		{ "", "x86_64-linux-gnu", false },
+	};
+
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		strcpy((char *)l->bytes, expected[i].a);
+		strcpy((char *)f->bytes, expected[i].b);
+		enter(l, "chdir", at(l, 0));
+		enter(f, "chdir", at(f, 0));
+		if (expected[i].same)
+			assert_same(l, f);
+		else
+			assert_int_equal(assert_differ(l, f).arg, 0);
+	}
+}
+
+/* Of what a program writes every byte counts. */
+PAIR_TEST(names_of_isas_in_data_differ)
+{
+	strcpy((char *)l->bytes, "x86_64-linux-gnu");
+	strcpy((char *)f->bytes, "aarch64-linux-gnu");
+	enter(l, "write", 1, at(l, 0), 16);
+	enter(f, "write", 1, at(f, 0), 16);
+	assert_int_equal(assert_differ(l, f).arg, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +236,8 @@ int main(void)
 		cmocka_unit_test(digests_depend_on_the_key),
 		cmocka_unit_test(scalars_and_calls_differ),
 		cmocka_unit_test(vectors_of_strings),
+		cmocka_unit_test(paths_of_multiarch_directories),
+		cmocka_unit_test(names_of_isas_in_data_differ),
 		cmocka_unit_test(process_memory_ends_at_pages),
 	};
 

@@ -3,6 +3,7 @@
 #include "event_fixture.h"
 
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/epoll.h>
 #include <time.h>
 
@@ -271,6 +272,51 @@ PAIR_TEST(utimes_and_utime_are_utimensat)
 	assert_same(l, f);
 }
 
+static void poke_lock(struct side *s, uint16_t type, int32_t pid)
+{
+	poke32(s, 64, type); /* and l_whence 0 */
+	poke64(s, 72, 10);
+	poke64(s, 80, 1);
+	poke(s, 88, &pid, 4);
+}
+
+/* F_GETLK: the kernel writes all fields of what it was asked. */
+PAIR_TEST(a_lock_is_told)
+{
+	poke_lock(l, 1, 0x5a5a);
+	poke_lock(f, 1, 0x1234);
+	enter(l, "fcntl$F_GETLK", 3, 5, at(l, 64));
+	enter(f, "fcntl$F_GETLK", 3, 5, at(f, 64));
+	assert_same(l, f);
+	poke_lock(l, 2, 77);
+	poke64(l, 80, 5); /* longer */
+	assert_int_equal(replay(l, f, 0), 0);
+	assert_memory_equal(f->bytes + 64, l->bytes + 64, 4);
+	assert_memory_equal(f->bytes + 72, l->bytes + 72, 20);
+}
+
+/* Seconds beside UTIME_NOW and UTIME_OMIT are what was in memory. */
+PAIR_TEST(utimensat_without_times)
+{
+	const int64_t a[4] = {11, UTIME_OMIT, 12, 0}, b[4] = {0x7fff1234, UTIME_OMIT, 12, 0};
+	const int64_t c[4] = {1, 0, 3, UTIME_NOW}, d[4] = {1, 0, 4, UTIME_NOW}, e[4] = {2, 0, 3, UTIME_NOW};
+
+	poke(l, 64, a, sizeof(a));
+	poke(f, 64, b, sizeof(b));
+	enter(l, "utimensat", 5, 0, at(l, 64), 0);
+	enter(f, "utimensat", 5, 0, at(f, 64), 0);
+	assert_same(l, f);
+	poke(l, 64, c, sizeof(c));
+	enter(l, "utimensat", 5, 0, at(l, 64), 0);
+	assert_differ(l, f);
+	poke(f, 64, d, sizeof(d));
+	enter(f, "utimensat", 5, 0, at(f, 64), 0);
+	assert_same(l, f);
+	poke(f, 64, e, sizeof(e));
+	enter(f, "utimensat", 5, 0, at(f, 64), 0);
+	assert_differ(l, f);
+}
+
 PAIR_TEST(gettimeofday_gives_microseconds)
 {
 	enter(l, "gettimeofday", at(l, 64), 0);
@@ -336,6 +382,8 @@ int main(void)
 		cmocka_unit_test(sigset_of_pselect6_is_compared),
 		cmocka_unit_test(time_is_a_coarse_clock),
 		cmocka_unit_test(utimes_and_utime_are_utimensat),
+		cmocka_unit_test(utimensat_without_times),
+		cmocka_unit_test(a_lock_is_told),
 		cmocka_unit_test(gettimeofday_gives_microseconds),
 		cmocka_unit_test(alarm_is_an_interval_timer),
 		cmocka_unit_test(a_sleep_gives_its_rest_only_when_interrupted),
