@@ -12,6 +12,7 @@ It is given a bed (below): the leader's node, programs on it with and without Ch
 AssertionError; an alarm of any of its sessions fails it too, when it returns. Rows are in servers.py
 and tools.py; run.py runs them.
 """
+import difflib
 import os
 import shutil
 import subprocess
@@ -22,7 +23,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 from chiral import Chiral, exit_status, free_port, wait_until  # noqa: E402
 
-ENV = {"LC_ALL": "C.UTF-8", "TZ": "UTC0"}
+# Programs are executed by the path that the leader found: one that both nodes have.
+ENV = {"LC_ALL": "C.UTF-8", "TZ": "UTC0", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 RACES = "threads were running"      # what an alarm has to say when a row blames threads for it
 ROWS = []
 
@@ -56,6 +58,11 @@ def row(name, packages=(), fast=False, limit=180, unsupported=None, races=None):
 
 def packages(rows):
     return sorted({p for r in rows for p in r.packages})
+
+
+def difference(a, b):
+    lines = (text.decode(errors="backslashreplace").splitlines() for text in (a, b))
+    return "\n".join(list(difflib.unified_diff(*lines, n=2, lineterm=""))[2:40])
 
 
 class Bed:
@@ -148,8 +155,9 @@ class Bed:
         if before:
             self.sh(before)
         got = self.session(argv, stdin, env, options)
-        assert got == want, (f"{argv}: status {got[0]}, {got[1][:600]!r}; natively {want[0]}, "
-                             f"{want[1][:600]!r}; {self.chiral.sessions[-1].stderr()[-2000:]}")
+        assert got == want, (f"{argv[0]}: status {got[0]}, natively {want[0]}; output natively (-) "
+                             f"and in the session (+):\n{difference(want[1], got[1])}\n"
+                             f"{self.chiral.sessions[-1].stderr()[-2000:]}")
         return got[1]
 
     def stop(self, session, status, signal=15, timeout=60):
