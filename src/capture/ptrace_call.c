@@ -123,7 +123,7 @@ static bool perform(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 	return true;
 }
 
-static bool maps_library(const struct tracee *tr)
+static bool maps_libcrypto(const struct tracee *tr)
 {
 	return tr->native.canon->irregular == IRR_MMAP && (tr->native.arg[2] & PROT_EXEC) &&
 	       libcrypto_is_mapped(tr->tid, (int)tr->native.arg[4]);
@@ -136,7 +136,7 @@ static void enter_local(struct tracer *t, struct tracee *tr)
 	const struct call_row *row = tr->native.canon;
 	bool needs_result = (row->flags & CALL_RET_FD) || row->irregular == IRR_DUP ||
 			    (row->irregular == IRR_FDFLAGS && row->sub_value != F_GETFD) ||
-			    maps_library(tr);
+			    maps_libcrypto(tr);
 
 	t->counts.local++;
 	if (needs_result) {
