@@ -96,7 +96,7 @@ static const char *why_not(const struct policy_rule *r, const char *name)
 			why = "this call is local: each variant executes it for itself, and no monitor "
 			      "sees it";
 		else if (r->verdict != RULE_ALLOW && !row_is_refusable(row))
-			why = "this call cannot be refused: a program could not end";
+			why = "this call cannot be refused: no program expects it to fail";
 		else if (r->level == RULE_LEVEL_OBSERVE && !row_sends_bytes(row))
 			why = "this call sends no buffer of bytes: there is nothing that may differ";
 		else if (r->kinds && !row_has_descriptor(row))

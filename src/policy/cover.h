@@ -16,7 +16,11 @@
 
 /* Calls of the row may be compared: rules can be about them. */
 bool row_is_governed(const struct call_row *row);
-/* Refusing it would leave a program that cannot end, or one that loses descriptors. */
+/*
+ * False for calls whose refusal would leave a program that cannot end or loses descriptors, and for those
+ * that cannot fail (their pages in section 2 say so): nobody looks for an error there, and a process that
+ * takes -1 for its id sends its signals to everybody (kill(2)).
+ */
 bool row_is_refusable(const struct call_row *row);
 bool row_has_path(const struct call_row *row);
 bool row_has_descriptor(const struct call_row *row);

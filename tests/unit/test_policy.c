@@ -148,6 +148,7 @@ static void test_refused_rules(void **state)
 		{ "calls: [brk]\n    level: async\n", "'brk': this call is local" },
 		{ "calls: [userfaultfd]\n    level: async\n", "refused in every session" },
 		{ "calls: [exit_group]\n    refuse: EPERM\n", "'exit_group': this call cannot be refused" },
+		{ "calls: [getpid]\n    refuse: EPERM\n", "'getpid': this call cannot be refused" },
 		{ "classes: [networks]\n    level: async\n", "'networks': there is no class" },
 		{ "classes: ['@networks']\n    level: async\n", "'@networks': there is no class" },
 		{ "calls: [getpid]\n    descriptors: [socket]\n    level: async\n",
@@ -330,6 +331,7 @@ static void test_cover(void **state)
 	assert_false(covers("{paths: [/x], level: async}", CALL_GETPID));
 	assert_false(covers("{classes: [process], refuse: EPERM}", CALL_EXIT_GROUP));
 	assert_true(covers("{classes: [process], refuse: EPERM}", CALL_EXECVE));
+	assert_false(covers("{classes: [process], refuse: EPERM}", CALL_GETPID));
 	assert_true(covers("{classes: [process], level: lockstep}", CALL_EXIT_GROUP));
 	assert_true(covers("{classes: [output], level: observe}", CALL_WRITEV));
 	assert_false(covers("{classes: [output], level: observe}", CALL_MKDIRAT));

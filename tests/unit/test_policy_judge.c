@@ -142,14 +142,14 @@ static void test_strictest_wins(void **state)
 	    "  - {calls: [write, read], level: lockstep}\n"
 	    "  - {calls: [write], refuse: EPERM}\n"
 	    "  - {calls: [write], refuse: EIO}\n"
-	    "  - {calls: [getpid], refuse: end}\n"
-	    "  - {calls: [getpid], refuse: EPERM}\n");
+	    "  - {calls: [getrusage], refuse: end}\n"
+	    "  - {calls: [getrusage], refuse: EPERM}\n");
 	assert_int_equal(judge_fd(CALL_LSEEK, 0).level, RULE_LEVEL_ASYNC);
 	assert_int_equal(judge_fd(CALL_READ, 0).level, RULE_LEVEL_LOCKSTEP);
 	assert_int_equal(judge_fd(CALL_READ, 0).verdict, RULE_ALLOW);
 	assert_int_equal(judge_fd(CALL_WRITE, 0).verdict, RULE_REFUSE);
 	assert_int_equal(judge_fd(CALL_WRITE, 0).err, EPERM);
-	assert_int_equal(judge_fd(CALL_GETPID, 0).verdict, RULE_END);
+	assert_int_equal(judge_fd(CALL_GETRUSAGE, 0).verdict, RULE_END);
 	assert_int_equal(judge_fd(CALL_FSTAT, 0).level, RULE_LEVEL_NONE);
 }
 
