@@ -10,7 +10,7 @@ PYTHON := /usr/bin/python3
 # Seconds for each fuzz target of `make fuzz` (`make check` runs each for 30).
 FUZZ_SECONDS ?= 600
 
-.PHONY: all deps native foreign check live-coverage demo bench fuzz install clean help
+.PHONY: all deps native foreign check live-coverage demo bench fuzz storm install clean help
 .DEFAULT_GOAL := all
 
 all: native foreign	## build Chiral for this machine and for the other ISA
@@ -38,6 +38,10 @@ demo: all	## lighttpd on arm64 and x86-64 at once, then an attack that is caught
 
 bench: all	## native, strace and Chiral side by side (takes long)
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
+
+storm: all	## signals for 30 s and 5000 processes in a row, on every combination
+	@$(PYTHON) -m pytest -p no:cacheprovider -s --chiral-build=$(BUILD) --storm-seconds=30 \
+		--storm-processes=5000 tests/e2e/test_storm.py
 
 fuzz: native	## fuzz every parser for FUZZ_SECONDS each
 	@BUILD=$(BUILD) tests/fuzz/run.sh $(FUZZ_SECONDS)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/perform.h"
 
+#include "variant/proc.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -111,6 +114,38 @@ static bool is_socket(const struct performer_fd *e)
 	return e->kind == KIND_INET || e->kind == KIND_UNIX;
 }
 
+static bool sees_who_looks(pid_t pid, int fd)
+{
+	char path[64], target[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = 0;
+	return !strcmp(target, "anon_inode:[signalfd]") || !strcmp(target, "anon_inode:[eventpoll]");
+}
+
+/* An instance that was made before this process was, or that another one fills: proc(5), fdinfo. */
+static bool watches_signals(pid_t pid, int epoll_fd)
+{
+	char name[32], text[16384], *line = text;
+	ssize_t n;
+	int fd;
+
+	snprintf(name, sizeof(name), "fdinfo/%d", epoll_fd);
+	n = proc_read(pid, name, text, sizeof(text));
+	if (n < 0 || n == sizeof(text) - 1)
+		return true;
+	while ((line = strstr(line, "tfd:"))) {
+		line += strlen("tfd:");
+		if (sscanf(line, "%d", &fd) == 1 && sees_who_looks(pid, fd))
+			return true;
+	}
+	return false;
+}
+
 static int duplicate(struct performer *p, pid_t pid, int fd)
 {
 	int copy;
@@ -134,6 +169,8 @@ static const struct performer_fd *get(struct performer *p, pid_t pid, int fd)
 		int copy = duplicate(p, pid, fd);
 
 		e->kind = copy < 0 ? KIND_NONE : kind_of(copy);
+		if (e->kind == KIND_EPOLL && watches_signals(pid, fd))
+			e->kind = KIND_NONE;
 		if (copy >= 0 && e->kind == KIND_NONE) {
 			close(copy);
 			copy = -1;
@@ -290,6 +327,14 @@ bool performer_try(struct performer *p, pid_t pid, const struct native_call *n,
 		return false;
 	*ret = r;
 	return true;
+}
+
+void performer_watch(struct performer *p, pid_t pid, int epoll_fd, int fd)
+{
+	if (!sees_who_looks(pid, fd) || !reach(p, epoll_fd))
+		return;
+	performer_forget(p, epoll_fd);
+	p->fds[epoll_fd].fd = NOT_PERFORMED;
 }
 
 void performer_forget(struct performer *p, int fd)

@@ -9,7 +9,8 @@
  * files and sockets (never waiting), and looking at an epoll instance. Everything else, and every
  * failure, is left to the leader itself. So is whatever depends on who does it: files of /proc or of
  * another program's file system, bytes for a Unix socket (SCM_CREDENTIALS), writing to a file by a
- * process that has another identity or a limit of its own.
+ * process that has another identity or a limit of its own, an epoll instance that watches signals
+ * (signalfd(2): whose they are is seen by who looks) or other instances.
  *
  * The bytes that are sent are those of the record: exactly what followers compare.
  */
@@ -39,6 +40,8 @@ struct performer {
 bool performer_try(struct performer *p, pid_t pid, const struct native_call *n,
 		   const struct call_record *c, struct mem *mem, int64_t *ret);
 
+/* Before the leader puts fd into an epoll instance. */
+void performer_watch(struct performer *p, pid_t pid, int epoll_fd, int fd);
 /* Before the leader closes or replaces a descriptor: duplicates would keep its file open. */
 void performer_forget(struct performer *p, int fd);
 void performer_forget_range(struct performer *p, unsigned first, unsigned last);

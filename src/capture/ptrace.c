@@ -19,7 +19,7 @@
 
 void tracee_continue(struct tracee *tr, int signal)
 {
-	bool step = tr->recording && tr->n_pending;
+	bool step = tr->recording && tr->pending.n;
 
 	tr->stopped = false;
 	ptrace(step ? PTRACE_SYSCALL : PTRACE_CONT, tr->tid, 0, (void *)(long)signal);
@@ -234,6 +234,7 @@ static bool serve(struct tracer *t)
 	while (t->forbidden_tid)
 		if (tracer_accuse(t) && !obey(t, true))
 			return false;
+	tracer_send_overdue(t);
 	return true;
 }
 
@@ -304,6 +305,7 @@ int capture_ptrace(const struct capture *c)
 		loop(&t);
 	}
 	collector_stop(&t);
+	tracer_stop_ticking(&t);
 	kill_all(&t);
 	t.deferred_tid = 0;
 	leader_counts(t.leader, &t.counts.events, &t.counts.bytes);

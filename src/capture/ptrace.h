@@ -9,6 +9,8 @@
 #include "match/history.h"
 #include "policy/judge.h"
 
+#include <time.h>
+
 struct tracer {
 	const struct start *start;
 	struct leader *leader;
@@ -22,6 +24,9 @@ struct tracer {
 	pid_t deferred_tid;	/* a stop that waits for WISH_RESUME; 0: none */
 	int deferred_status;
 	struct collector collector; /* of records of the kernel; its recorder is NULL without them */
+	timer_t timer;		/* while signals wait it interrupts waitpid(2) */
+	bool has_timer, ticking;
+	int64_t tick_at;	/* ms */
 	int err;		/* a failure of ours: the session ends; negative errno */
 };
 
@@ -62,11 +67,26 @@ void tracer_handle(struct tracer *t, pid_t tid, int status);
 void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal);
 /* A handler of the program waits to be run when the call returns that the thread is just leaving. */
 bool tracee_has_signal(const struct tracee *tr);
-/* At the entry of a compared call: a signal that waits is delivered first, and the call comes again. */
-void tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs);
-/* At the entry of a call that may block: a signal that waits is pending when it is executed. */
-void tracee_send_pending(struct tracee *tr);
+/* Around a call that any signal ends for good: to the kernel an ignored signal of a traced thread is none
+ * that is ignored, so it is blocked meanwhile. */
+void tracee_mask_ignored(struct tracee *tr);
+void tracee_unmask_ignored(struct tracee *tr);
 /* rt_sigaction was called. */
 void tracee_note_handler(struct tracee *tr);
+
+/* ptrace_pending.c: signals that found their thread in user code. */
+void tracee_put_aside(struct tracer *t, struct tracee *tr, const siginfo_t *info);
+/* At the entry of a compared call: a signal that waits is delivered first, and the call comes again.
+ * False: none may. */
+bool tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs);
+/* At the entry of a call that may block: a signal that waits is pending when it is executed. */
+bool tracee_send_pending(struct tracee *tr);
+/* The thread ends, with signals blocked: others of its process may take what was sent to all of them. */
+void tracee_pass_on_pending(struct tracee *tr);
+/* What a signal was that we have sent again; info is the kernel's, of a signal-delivery stop. */
+void tracee_restore_siginfo(struct tracee *tr, siginfo_t *info);
+/* Sends what waits to threads that have made no compared call for too long. */
+void tracer_send_overdue(struct tracer *t);
+void tracer_stop_ticking(struct tracer *t);
 
 #endif

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 
@@ -26,12 +27,14 @@ bool result_restarts(int64_t ret)
 }
 
 /* Whether a handler runs before the thread's next instruction is part of what the call did: a signal
- * that ended its waiting, or one that it has sent to its own thread (raise(3), SIGPIPE). */
+ * that ended its waiting, one that it has sent to its own thread (raise(3), SIGPIPE) or unblocked. */
 static bool handler_may_follow(const struct tracee *tr, int64_t ret)
 {
 	if (ret == -EINTR || result_restarts(ret))
 		return true;
-	return (tr->native.canon->irregular == IRR_KILL || ret == -EPIPE) && tracee_has_signal(tr);
+	return (tr->sent || tr->native.canon->irregular == IRR_KILL || ret == -EPIPE ||
+		tr->native.canon == &call_rows[CALL_RT_SIGPROCMASK]) &&
+	       tracee_has_signal(tr);
 }
 
 static void fail(struct tracer *t, int err, const char *what)
@@ -115,7 +118,7 @@ static bool perform(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 	if (changes_identity(tr->native.canon))
 		tr->process->other_identity = true;
 	tr->process->performer.writes_files = !tr->process->other_identity;
-	if (tr->recording || tr->process->shares_files || tr->n_pending || tr->redelivered ||
+	if (tr->recording || tr->process->shares_files ||
 	    !performer_try(&tr->process->performer, tr->process->pid, &tr->native, &tr->call,
 			   &tr->mem.mem, &ret))
 		return false;
@@ -154,10 +157,19 @@ static void register_cookie(struct tracer *t, struct tracee *tr)
 {
 	uint64_t cookie;
 
+	if (tr->call.id == CALL_EPOLL_CTL && tr->call.arg[1] == EPOLL_CTL_ADD)
+		performer_watch(&tr->process->performer, tr->process->pid, (int)tr->call.arg[0],
+				(int)tr->call.arg[2]);
 	if (call_in_cookie(&tr->cx, &tr->native, &cookie) &&
 	    vdt_epoll_register(tr->process->vdt, (int)tr->call.arg[0], (int)tr->call.arg[2],
 			       cookie) < 0)
 		fail(t, -ENOMEM, "remember an epoll registration");
+}
+
+/* A signal that waits is delivered during or right after the call, not before it. */
+static bool comes_with(const struct call_row *row)
+{
+	return (row->flags & CALL_BLOCKS) && row->irregular != IRR_EXECVE;
 }
 
 /* Into the kernel; the leader of the session has let it. */
@@ -168,14 +180,14 @@ static void execute(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 		answer(t, tr, regs, -(int64_t)tr->judgement.err);
 		return;
 	}
-	if (tr->n_pending)
-		tracee_send_pending(tr);
+	tr->sent = comes_with(tr->native.canon) && tracee_send_pending(tr);
 	if (tr->state == TRACEE_EXITING) {
 		/* It has no result. Announced here, because death may overtake the link thread. */
 		leader_announce(t->leader, &tr->slot);
 		performer_free(&tr->process->performer);
 		tracee_continue(tr, 0);
-	} else if (!perform(t, tr, regs)) {
+	} else if (tr->sent || !perform(t, tr, regs)) {
+		tracee_mask_ignored(tr);
 		tracee_continue_to_exit(tr, 0);
 	}
 }
@@ -276,9 +288,8 @@ static void at_compared(struct tracer *t, struct tracee *tr, struct isa_regs *re
 	tr->judgement = policy_judge(&t->policy, tr->tid, &tr->call);
 	if (tr->judgement.verdict == RULE_ALLOW)
 		check_program(tr);
-	if (tr->n_pending && (!(tr->native.canon->flags & CALL_BLOCKS) || tr->judgement.verdict))
-		tracee_deliver_pending(tr, regs);
-	else
+	if ((comes_with(tr->native.canon) && !tr->judgement.verdict) ||
+	    !tracee_deliver_pending(tr, regs))
 		enter_compared(t, tr, regs);
 }
 
@@ -299,8 +310,8 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 	if (tr->state == TRACEE_HELD)
 		tracee_emit_held(t, tr); /* its signal was ignored, or another thread took it */
 	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
-	tr->redelivered = 0;
 	tr->at_boundary = false;
+	tr->in_code = false;
 	n->isa = isa_native;
 	n->nr = isa_regs_nr(&regs);
 	n->pc = isa_regs_pc(&regs);
@@ -320,6 +331,8 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 	forget_descriptors(tr);
 	if (n->canon == &call_rows[CALL_RT_SIGACTION])
 		tracee_note_handler(tr);
+	if (n->canon == &call_rows[CALL_EXIT])
+		tracee_pass_on_pending(tr);
 	if (v.decision == DECIDE_REFUSE)
 		refuse(t, tr, &regs, v.err);
 	else if (v.decision == DECIDE_LOCAL)
@@ -387,6 +400,7 @@ void tracee_at_exit(struct tracer *t, struct tracee *tr)
 
 	if (isa_regs_get(tr->tid, &regs) < 0)
 		return;
+	tracee_unmask_ignored(tr);
 	ret = isa_regs_ret(&regs);
 	if (tr->state == TRACEE_LOCAL_CALL) {
 		if (tr->native.canon->irregular == IRR_MMAP && ret >= 0)
@@ -465,8 +479,7 @@ static void take_over(struct tracer *t, struct tracee *first, struct tracee *by)
 	tracee_remove(&t->tracees, by);
 	first->state = TRACEE_CALL;
 	first->emitted = true;
-	first->n_pending = 0;
-	first->redelivered = 0;
+	first->pending.n = 0;
 	first->at_boundary = false;
 }
 

@@ -42,6 +42,7 @@ void tracee_note_handler(struct tracee *tr)
 		.installed = sa.handler > 1,
 		.ignored = sa.handler == 1,
 		.restart = sa.flags & SA_RESTART,
+		.once = sa.flags & SA_RESETHAND,
 	};
 }
 
@@ -60,13 +61,9 @@ static bool is_fault(int signal, const siginfo_t *info)
 	}
 }
 
-/* signal(7): what happens without a handler. */
-static bool default_is_harmless(int signal)
+static bool stops_or_continues(int signal)
 {
 	switch (signal) {
-	case SIGCHLD:
-	case SIGURG:
-	case SIGWINCH:
 	case SIGCONT:
 	case SIGSTOP:
 	case SIGTSTP:
@@ -76,6 +73,13 @@ static bool default_is_harmless(int signal)
 	default:
 		return false;
 	}
+}
+
+/* signal(7): what happens without a handler. */
+static bool default_is_harmless(int signal)
+{
+	return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH ||
+	       stops_or_continues(signal);
 }
 
 static void emit_signal(struct tracer *t, struct tracee *tr, enum signal_when when, int signal,
@@ -91,6 +95,24 @@ static bool call_restarts(const struct tracee *tr, const struct handler *h)
 	return tr->held_ret == -ERESTARTNOINTR;
 }
 
+/* Nothing of the program runs for it, and nothing ends. */
+static bool is_harmless(const struct tracee *tr, int signal)
+{
+	const struct handler *h = &tr->process->handlers[signal];
+
+	return h->ignored || (!h->installed && default_is_harmless(signal));
+}
+
+/* Into the kernel, which runs the handler. */
+static void deliver(struct tracee *tr, int signal)
+{
+	struct handler *h = &tr->process->handlers[signal];
+
+	if (h->once)
+		*h = (struct handler){ 0 };
+	tracee_continue(tr, signal);
+}
+
 /* The thread is on its way out of a call that was interrupted, or has sent the signal. */
 static void deliver_in_call(struct tracer *t, struct tracee *tr, int signal, const siginfo_t *info)
 {
@@ -104,7 +126,7 @@ static void deliver_in_call(struct tracer *t, struct tracee *tr, int signal, con
 		emit_signal(t, tr, SIGNAL_AT_EXIT, signal, info);
 		tracee_emit_held(t, tr);
 	}
-	tracee_continue(tr, signal);
+	deliver(tr, signal);
 }
 
 /* The kernel ends the process: no handler, and no call of it returns any more. */
@@ -120,20 +142,23 @@ static void deliver_fatal(struct tracer *t, struct tracee *tr, int signal, const
 	tracee_continue(tr, signal);
 }
 
+/* Of the signals that wait; the kernel says them in the order of their coming. */
+#define PEEKED_MAX 64
+
 static bool any_handled(const struct tracee *tr, bool shared, uint64_t blocked)
 {
 	struct __ptrace_peeksiginfo_args args = {
 		.flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0,
-		.nr = PENDING_SIGNALS_MAX,
+		.nr = PEEKED_MAX,
 	};
-	siginfo_t info[PENDING_SIGNALS_MAX];
+	siginfo_t info[PEEKED_MAX];
 	long n = ptrace(PTRACE_PEEKSIGINFO, tr->tid, &args, info);
 
 	for (long i = 0; i < n; i++) {
 		int signal = info[i].si_signo;
 
 		if (signal > 0 && signal < NSIG && !(blocked >> (signal - 1) & 1) &&
-		    !tr->process->handlers[signal].ignored)
+		    !is_harmless(tr, signal))
 			return true;
 	}
 	return false;
@@ -148,18 +173,50 @@ bool tracee_has_signal(const struct tracee *tr)
 	return any_handled(tr, false, blocked) || any_handled(tr, true, blocked);
 }
 
-static void put_aside(struct tracee *tr, const siginfo_t *info)
+/* signal(7), "EINTR whatever SA_RESTART says", as far as the kernel does not begin the call anew when no
+ * handler runs. */
+static bool ends_for_good(const struct tracee *tr)
 {
-	/* Beyond the bound they are lost like a second pending instance of a standard signal. */
-	if (tr->n_pending < PENDING_SIGNALS_MAX)
-		tr->pending[tr->n_pending++] = *info;
-	tracee_continue(tr, 0);
+	switch (call_row_id(tr->native.canon)) {
+	case CALL_EPOLL_PWAIT:
+	case CALL_EPOLL_PWAIT2:
+		return tr->call.arg[4] == 0; /* with a mask of its own the call has that one */
+	case CALL_RT_SIGTIMEDWAIT:
+	case CALL_SEMOP:
+	case CALL_SEMTIMEDOP:
+		return true;
+	default:
+		return false;
+	}
 }
 
-/* No handler runs: followers need not know. An interrupted call returns or goes on by itself. */
+void tracee_mask_ignored(struct tracee *tr)
+{
+	uint64_t mask;
+
+	if (!ends_for_good(tr) ||
+	    ptrace(PTRACE_GETSIGMASK, tr->tid, sizeof(mask), &tr->mask_before) < 0)
+		return;
+	mask = tr->mask_before;
+	for (int i = 1; i < NSIG; i++)
+		if (is_harmless(tr, i) && !stops_or_continues(i))
+			mask |= (uint64_t)1 << (i - 1);
+	tr->masks_ignored = mask != tr->mask_before &&
+			    ptrace(PTRACE_SETSIGMASK, tr->tid, sizeof(mask), &mask) == 0;
+}
+
+void tracee_unmask_ignored(struct tracee *tr)
+{
+	if (tr->masks_ignored)
+		ptrace(PTRACE_SETSIGMASK, tr->tid, sizeof(tr->mask_before), &tr->mask_before);
+	tr->masks_ignored = false;
+}
+
+/* No handler runs: followers need not know. An interrupted call returns or goes on by itself; its event
+ * waits while another signal is still to come. */
 static void deliver_harmless(struct tracer *t, struct tracee *tr, int signal)
 {
-	if (tr->state == TRACEE_HELD && !result_restarts(tr->held_ret))
+	if (tr->state == TRACEE_HELD && !result_restarts(tr->held_ret) && !tracee_has_signal(tr))
 		tracee_emit_held(t, tr);
 	tracee_continue(tr, signal);
 }
@@ -179,11 +236,7 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 
 	if (ptrace(PTRACE_GETSIGINFO, tr->tid, 0, &info) < 0)
 		return; /* killed meanwhile */
-	if (tr->redelivered == signal) {
-		tr->redelivered = 0;
-		info = tr->redelivered_info;
-		ptrace(PTRACE_SETSIGINFO, tr->tid, 0, &info);
-	}
+	tracee_restore_siginfo(tr, &info);
 	if (tr->recording && signal == SIGSTOP && info.si_code == SI_KERNEL) {
 		tracee_swallow_stop(t, tr);
 		return;
@@ -191,7 +244,7 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 	if (is_fault(signal, &info)) {
 		emit_signal(t, tr, SIGNAL_FAULT, signal, &info);
 		tracee_continue(tr, signal);
-	} else if (h->ignored || (!h->installed && default_is_harmless(signal))) {
+	} else if (is_harmless(tr, signal)) {
 		deliver_harmless(t, tr, signal);
 	} else if (!h->installed) {
 		deliver_fatal(t, tr, signal, &info);
@@ -200,28 +253,12 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 	} else if (tr->at_boundary) {
 		tr->at_boundary = false;
 		emit_signal(t, tr, SIGNAL_BEFORE, signal, &info);
-		tracee_continue(tr, signal);
+		deliver(tr, signal);
+	} else if (tr->in_code && tr->state == TRACEE_RUNNING) {
+		tr->in_code = false;
+		emit_signal(t, tr, SIGNAL_IN_CODE, signal, &info);
+		deliver(tr, signal);
 	} else {
-		put_aside(tr, &info);
+		tracee_put_aside(t, tr, &info);
 	}
-}
-
-void tracee_send_pending(struct tracee *tr)
-{
-	siginfo_t info = tr->pending[0];
-
-	tr->n_pending--;
-	memmove(tr->pending, tr->pending + 1, tr->n_pending * sizeof(tr->pending[0]));
-	tr->redelivered = info.si_signo;
-	tr->redelivered_info = info;
-	syscall(SYS_tgkill, tr->process->pid, tr->tid, info.si_signo);
-}
-
-void tracee_deliver_pending(struct tracee *tr, struct isa_regs *regs)
-{
-	if (isa_syscall_rewind(tr->tid, regs, (int)tr->native.nr) < 0)
-		return; /* killed meanwhile */
-	tracee_send_pending(tr);
-	tr->at_boundary = true;
-	tracee_continue(tr, 0);
 }

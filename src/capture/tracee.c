@@ -122,6 +122,8 @@ void tracee_remove(struct tracees *t, struct tracee *tr)
 	if (tr->recording)
 		pieces_free(&tr->recording->pieces);
 	free(tr->recording);
+	free(tr->pending.info);
+	free(tr->pending.resent);
 	free(tr);
 }
 

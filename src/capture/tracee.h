@@ -19,6 +19,7 @@ struct handler {
 	bool installed;	/* a function of the program */
 	bool ignored;	/* SIG_IGN */
 	bool restart;	/* SA_RESTART */
+	bool once;	/* SA_RESETHAND */
 };
 
 /* Shared by the threads of a process. */
@@ -43,7 +44,19 @@ enum tracee_state {
 	TRACEE_EXITING,	   /* in exit or exit_group */
 };
 
-#define PENDING_SIGNALS_MAX 64
+/* What a thread has got that waits for a call boundary. More are lost (RLIMIT_SIGPENDING is a bound of
+ * the same kind). */
+#define PENDING_SIGNALS_MAX 4096u
+
+struct pending_signals {
+	siginfo_t *info;	/* owned; in the order of their coming */
+	unsigned n, cap;
+	uint64_t sent_here;	/* standard signals that were delivered since the last compared call */
+	unsigned n_sent_here;	/* how many of any kind */
+	int64_t since;		/* when the first one came: ms, */
+	uint64_t since_ns;	/* and by the thread's processor time */
+	siginfo_t *resent;	/* owned, [NSIG]: what they were that we sent again; NULL: none yet */
+};
 
 struct tracee {
 	pid_t tid;
@@ -60,13 +73,14 @@ struct tracee {
 	int64_t held_ret;		/* HELD: native result */
 	bool emitted;			/* the call in flight is already in the stream (clone, exec) */
 	/* Signals that came while the thread was in user code: they wait for a call boundary. */
-	siginfo_t pending[PENDING_SIGNALS_MAX];
-	unsigned n_pending;
-	int redelivered;		/* signal sent again at a boundary; 0: none */
+	struct pending_signals pending;
 	bool at_boundary;		/* nothing was executed since the entry of a compared call */
-	siginfo_t redelivered_info;
 	struct recording *recording;	/* its calls are recorded by the kernel; NULL: they are not */
 	bool skipped_at_step;		/* a call was skipped before the filter has seen it */
+	bool in_code;			/* one was sent again although it makes no call */
+	bool sent;			/* one was sent again with the call in flight */
+	bool masks_ignored;		/* in this call also ignored signals are blocked; before: */
+	uint64_t mask_before;
 	UT_hash_handle hh;
 };
 

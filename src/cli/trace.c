@@ -29,6 +29,7 @@ static const char *const when[_SIGNAL_WHEN_MAX] = {
 	[SIGNAL_AT_EXIT] = "as the next call returns",
 	[SIGNAL_FAULT] = "fault",
 	[SIGNAL_FATAL] = "fatal",
+	[SIGNAL_IN_CODE] = "in the middle of a computation",
 };
 
 static void print_signal(const struct event *e)

@@ -22,11 +22,15 @@ enum event_kind {
 	_EVENT_MAX,
 };
 
+/* Processor time of its own after which a thread without calls gets a signal where it is. */
+#define IN_CODE_AFTER_MS 200u
+
 enum signal_when {
 	SIGNAL_BEFORE,	/* before the thread's next call is executed; the call follows */
 	SIGNAL_AT_EXIT, /* when the thread's next call returns (EINTR); its event follows */
 	SIGNAL_FAULT,	/* synchronous: followers fault by themselves and are compared */
 	SIGNAL_FATAL,	/* default action ends the process; at the thread's next call or at once */
+	SIGNAL_IN_CODE, /* the thread made no compared call for a while: wherever it is after its last */
 	_SIGNAL_WHEN_MAX,
 };
 

@@ -68,6 +68,15 @@ static void match_fault(struct replay *rp, struct fthread *f, const struct event
 
 	snprintf(own, sizeof(own), "got %s at address %p", sigabbrev_np(f->fault) ?: "a fault",
 		 f->fault_info.si_addr);
+	if (e->kind == EVENT_SIGNAL && e->when == SIGNAL_IN_CODE) {
+		/* It came before: the faulting instruction is executed again after its handler. */
+		f->stop = STOP_NONE;
+		f->fault = 0;
+		replay_taken(rp, f);
+		replay_send_signal(rp, f, e->signal, e->siginfo);
+		ptrace(PTRACE_CONT, f->tid, 0, 0);
+		return;
+	}
 	if (e->kind == EVENT_SIGNAL && e->signal == f->fault) {
 		int signal = f->fault;
 
@@ -105,6 +114,8 @@ static void match_signal(struct replay *rp, struct fthread *f, const struct even
 		f->process->ending = true;
 		/* fall through */
 	case SIGNAL_BEFORE:
+	case SIGNAL_IN_CODE:
+		f->in_code_since = 0;
 		replay_taken(rp, f);
 		/* A call that was announced comes again after the handler. */
 		f->phase = PHASE_NONE;
@@ -387,11 +398,15 @@ void replay_at_call(struct replay *rp, struct fthread *f)
 	int r;
 
 	f->phase = PHASE_NONE;
-	if (f->process->ending && f->sending) {
-		replay_unblock(f, f->sending);
-		answer_restart(rp, f); /* it was faster than the signal that ends it */
+	/* It was faster than the signal that ends it, or that has to come before this call. */
+	if (f->sending && (f->process->ending ||
+			   (f->in_code && !replay_is_blocked(f, f->sending)))) {
+		if (f->process->ending)
+			replay_unblock(f, f->sending);
+		answer_restart(rp, f);
 		return;
 	}
+	f->in_code = false;
 	if (call_resolve(&f->native) < 0) {
 		answer_value(rp, f, -ENOSYS);
 		return;

@@ -130,8 +130,10 @@ static void on_timers(struct replay *rp)
 		link_send(rp->link, FRAME_HEARTBEAT, NULL, 0);
 		rp->heartbeat_at = now + HEARTBEAT_INTERVAL_MS;
 	}
-	if (!rp->diverged)
+	if (!rp->diverged) {
 		replay_check_deadlines(rp);
+		replay_send_in_code(rp);
+	}
 	/* Whoever was stopped (SIGSTOP, a suspended machine) has heard nothing meanwhile. */
 	if (now - rp->looked_at > 2 * HEARTBEAT_INTERVAL_MS)
 		rp->heard_at = now;

@@ -83,6 +83,8 @@ static void outcome_replayed(struct replay *rp, struct fthread *f)
 /* Also the variant's own kernel executes it: on the placeholder, on its own memory. */
 static void outcome_mirrored(struct replay *rp, struct fthread *f)
 {
+	if (f->at_exit)
+		replay_signal_at_exit(rp, f); /* sigprocmask(2) unblocks it */
 	if (f->leader.ret >= 0)
 		answer_continue(rp, f);
 	else
@@ -152,6 +154,7 @@ static void outcome_wait(struct replay *rp, struct fthread *f)
 		return;
 	}
 	f->phase = PHASE_REAP;
+	f->reap_tried = 0;
 	replay_try_reap(rp, f);
 }
 

@@ -29,6 +29,7 @@ struct replay {
 	pid_t root;
 	struct exited counts;
 	uint64_t acked_events, acked_bytes;
+	uint64_t deaths;	/* of threads */
 	int64_t heartbeat_at, heard_at, looked_at; /* ms */
 	uint8_t noticed[(_CALL_MAX + 7) / 8]; /* calls of which a difference was let pass */
 	bool started;		/* GO came */
@@ -94,6 +95,8 @@ bool replay_signal_at_exit(struct replay *rp, struct fthread *f);
 void replay_begin_suspend(struct fthread *f);
 /* At a signal-delivery stop. */
 void replay_at_signal(struct replay *rp, struct fthread *f, int signal);
+/* Signals for threads that make no call, when they have been without one for long enough. */
+void replay_send_in_code(struct replay *rp);
 
 /* answer.c: all end the hold (f->stop becomes STOP_NONE). ret: native result or -errno. */
 void answer_value(struct replay *rp, struct fthread *f, int64_t ret);

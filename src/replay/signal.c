@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Signals of a follower. Only two kinds reach its program: those that the leader's thread got, sent
- * here at the same call boundary, and faults that the leader's thread had too. Everything else that
+ * here at the same call boundary (or, when it made no call for long, at an unknown place before its next
+ * one), and faults that the leader's thread had too. Everything else that
  * the follower's own kernel sends (SIGCHLD of its own children) is dropped: the leader's counterpart
  * comes as an event.
  *
@@ -13,6 +14,7 @@
 
 #include "base/clock.h"
 #include "replay/timer.h"
+#include "variant/proc.h"
 
 #include <errno.h>
 #include <string.h>
@@ -138,6 +140,7 @@ void replay_at_signal(struct replay *rp, struct fthread *f, int signal)
 		return; /* killed meanwhile */
 	if (f->sending == signal && !is_fault(signal, &info)) {
 		f->sending = 0;
+		f->in_code = false;
 		if (f->phase == PHASE_SUSPEND)
 			end_suspend(f);
 		ptrace(PTRACE_SETSIGINFO, f->tid, 0, &f->sending_info);
@@ -150,5 +153,39 @@ void replay_at_signal(struct replay *rp, struct fthread *f, int signal)
 		replay_advance(rp, f);
 	} else {
 		ptrace(PTRACE_CONT, f->tid, 0, 0);
+	}
+}
+
+/* As the leader's thread, it computes or sleeps in a futex. Until then it may come to its next call, which is
+ * the better place. */
+static bool has_waited(struct fthread *f, int64_t now)
+{
+	char state;
+
+	if (!f->in_code_since) {
+		f->in_code_since = now;
+		f->in_code_ns = proc_run_ns(f->tid);
+		return false;
+	}
+	return (now > f->in_code_since && proc_state(f->tid, &state) == 0 && state == 'S') ||
+	       proc_run_ns(f->tid) - f->in_code_ns > 2 * IN_CODE_AFTER_MS * 1000000;
+}
+
+void replay_send_in_code(struct replay *rp)
+{
+	int64_t now = time_now_ms();
+
+	for (struct fthread *f = rp->threads.by_tid; f; f = f->hh.next) {
+		struct event e = { .call = &f->leader };
+		struct reader r;
+
+		if (f->dead || f->stop != STOP_NONE || f->phase != PHASE_NONE || f->sending || !f->canonical ||
+		    stream_next(f->stream) != NEXT_IN_CODE || !has_waited(f, now) ||
+		    !stream_peek(f->stream, &r) || event_decode(&r, &e) < 0)
+			continue;
+		f->in_code_since = 0;
+		f->in_code = true;
+		replay_taken(rp, f);
+		replay_send_signal(rp, f, e.signal, e.siginfo);
 	}
 }

@@ -96,9 +96,16 @@ enum stream_next stream_next(const struct stream *st)
 		return NEXT_NOTHING;
 	if (r.p[0] == EVENT_DEATH)
 		return NEXT_DEATH;
-	return r.p[0] == EVENT_SIGNAL && r.left > WHEN_OFFSET && r.p[WHEN_OFFSET] == SIGNAL_FATAL
-		       ? NEXT_FATAL
-		       : NEXT_EVENT;
+	if (r.p[0] != EVENT_SIGNAL || r.left <= WHEN_OFFSET)
+		return NEXT_EVENT;
+	switch ((enum signal_when)r.p[WHEN_OFFSET]) {
+	case SIGNAL_FATAL:
+		return NEXT_FATAL;
+	case SIGNAL_IN_CODE:
+		return NEXT_IN_CODE;
+	default:
+		return NEXT_EVENT;
+	}
 }
 
 void streams_drop(struct streams *s, struct stream *st)

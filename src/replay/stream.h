@@ -27,6 +27,7 @@ struct stream {
 enum stream_next {
 	NEXT_NOTHING,
 	NEXT_EVENT,
+	NEXT_IN_CODE,	/* a signal for a thread that makes no call */
 	NEXT_FATAL,	/* a signal that ends the process */
 	NEXT_DEATH,	/* the thread makes no further call */
 };

@@ -64,7 +64,9 @@ struct fthread {
 	struct native_call native;
 	struct call_record call;	/* the follower's own, entry part */
 	struct call_record leader;	/* the event matched against */
-	uint32_t reap;			/* PHASE_REAP: canonical pid of the child */
+	uint32_t reap;			/* PHASE_REAP: canonical pid of the child, */
+	pid_t reap_pid;			/* PHASE_REAPING: and its own; */
+	uint64_t reap_tried;		/* after how many deaths: a try between two of them is in vain */
 	uint64_t tid_at;		/* newborn: where clone puts its id in memory; 0: nowhere */
 	bool dead;			/* only its end is still to be compared */
 	int wait_status;
@@ -74,6 +76,9 @@ struct fthread {
 	/* A signal that the leader's thread got, on its way into this one. */
 	int sending;
 	siginfo_t sending_info;
+	bool in_code;		/* ... while it makes no call */
+	int64_t in_code_since;	/* ms: since when such a signal is its next event; 0: it is not */
+	uint64_t in_code_ns;	/* its processor time then */
 	/* Signal to be sent with the outcome of the call (EINTR). */
 	int at_exit;
 	siginfo_t at_exit_info;

@@ -37,6 +37,11 @@ static void at_seccomp(struct replay *rp, struct fthread *f)
 {
 	if (isa_regs_get(f->tid, &f->regs) < 0)
 		return;
+	if (f->phase == PHASE_REAP) { /* see wait_again() */
+		f->stop = STOP_TRACE;
+		replay_try_reap(rp, f);
+		return;
+	}
 	if (f->phase >= PHASE_CLONE && f->phase <= PHASE_MAP) {
 		resume(f); /* it was matched; the kernel has begun it anew */
 		return;
@@ -245,6 +250,23 @@ static void cannot_follow(struct replay *rp, struct fthread *f, int64_t ret)
 	replay_diverge(rp, f, REPORT_DIVERGENCE_OUTCOME, NULL, text);
 }
 
+/* An orphan, adopted at the leader already (PR_SET_CHILD_SUBREAPER), whose parent is not dead here yet: the
+ * wait begins anew, and is tried again at every death. */
+static bool wait_again(struct replay *rp, struct fthread *f, struct isa_regs *regs)
+{
+	if (isa_regs_ret(regs) != -ECHILD || kill(f->reap_pid, 0) < 0)
+		return false;
+	for (int i = 0; i < CALL_ARGS_MAX; i++)
+		isa_regs_set_arg(regs, i, f->native.arg[i]);
+	if (isa_syscall_rewind(f->tid, regs, (int)f->native.nr) < 0)
+		return true; /* killed meanwhile */
+	fthreads_note_dead(&rp->threads, f->reap, f->reap_pid);
+	f->phase = PHASE_REAP;
+	f->stop = STOP_NONE;
+	ptrace(PTRACE_CONT, f->tid, 0, 0);
+	return true;
+}
+
 static void end_reaping(struct replay *rp, struct fthread *f, struct isa_regs *regs)
 {
 	int64_t ret;
@@ -274,6 +296,8 @@ static void at_exit(struct replay *rp, struct fthread *f)
 		cannot_follow(rp, f, ret);
 		return;
 	}
+	if (phase == PHASE_REAPING && wait_again(rp, f, &regs))
+		return;
 	f->phase = PHASE_NONE;
 	switch (phase) {
 	case PHASE_CLONED:
@@ -303,10 +327,13 @@ static void at_exit(struct replay *rp, struct fthread *f)
 bool replay_try_reap(struct replay *rp, struct fthread *f)
 {
 	bool waitid = f->native.canon == &call_rows[CALL_WAITID];
-	pid_t pid = f->phase == PHASE_REAP ? fthreads_take_dead(&rp->threads, f->reap) : 0;
+	bool may = f->phase == PHASE_REAP && f->stop == STOP_TRACE && f->reap_tried != rp->deaths;
+	pid_t pid = may ? fthreads_take_dead(&rp->threads, f->reap) : 0;
 
 	if (!pid)
 		return false;
+	f->reap_pid = pid;
+	f->reap_tried = rp->deaths;
 	/* wait4(pid, NULL, __WALL, NULL), waitid(P_PID, pid, NULL, WEXITED | __WALL, NULL) */
 	isa_regs_set_arg(&f->regs, 0, waitid ? (uint64_t)P_PID : (uint64_t)pid);
 	isa_regs_set_arg(&f->regs, 1, waitid ? (uint64_t)pid : 0);
@@ -335,6 +362,7 @@ static void at_death(struct replay *rp, struct fthread *f, int status)
 	f->wait_status = status;
 	f->stop = STOP_NONE;
 	f->waiting_since = time_now_ms();
+	rp->deaths++;
 	if (leads_process && f->canonical) {
 		fthreads_note_dead(&rp->threads, f->canonical, f->tid);
 		reap_all(rp);

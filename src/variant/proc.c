@@ -7,7 +7,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static int open_proc(pid_t pid, const char *name)
 {
@@ -92,6 +94,19 @@ int proc_state(pid_t tid, char *ret)
 		return -EINVAL;
 	*ret = p[2];
 	return 0;
+}
+
+uint64_t proc_run_ns(pid_t tid)
+{
+	char buf[96], *end;
+	ssize_t n = proc_read(tid, "schedstat", buf, sizeof(buf));
+	unsigned long long ns = n > 0 ? strtoull(buf, &end, 10) : 0;
+	struct timespec now;
+
+	if (n > 0 && end != buf)
+		return ns;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 int proc_syscall(pid_t tid, struct proc_syscall *ret)

@@ -57,6 +57,9 @@ int proc_status(pid_t pid, const char *field, uint64_t *ret);
 /* State letter of a thread: R, S, D, T, t, Z, X. */
 int proc_state(pid_t tid, char *ret);
 
+/* Processor time of a thread in ns; time that passes for everybody where the kernel does not count it. */
+uint64_t proc_run_ns(pid_t tid);
+
 /* pc and sp of a thread that sleeps in a system call. -EBUSY when it does not. nr may be -1 (it
  * sleeps outside a call); args are valid otherwise. */
 struct proc_syscall {

@@ -17,6 +17,10 @@ def pytest_addoption(parser):
                      help="build folder with the chiral program (default: build)")
     parser.addoption("--chiral-capture", choices=["ptrace", "bpf", "auto"],
                      help="how leaders are captured where a test does not say (default: Chiral's)")
+    parser.addoption("--storm-seconds", type=int, default=5,
+                     help="how long it rains signals (default: 5)")
+    parser.addoption("--storm-processes", type=int, default=500,
+                     help="how many processes are made in a row (default: 500)")
     parser.addoption("--without-chiral", action="store_true",
                      help="run the programs natively: do the tests themselves hold?")
 
@@ -97,6 +101,20 @@ def chiral(chiral_path, request):
     c = Chiral(chiral_path, request.config.getoption("--chiral-capture"))
     yield c
     c.close()
+
+
+@pytest.fixture
+def live(build, chiral):
+    """live(combo, program, arguments, options) starts a program of tests/live."""
+    def start(combo, program, arguments=(), options=(), **kwargs):
+        ship = []
+        for isa in sorted(combo.isas):
+            path = os.path.join(build, "tests", "live", f"{program}.{isa}")
+            if not os.path.exists(path):
+                pytest.skip(f"{path} was not built (is the compiler for {isa} installed?)")
+            ship += ["--program", f"{isa}={path}"]
+        return chiral.run(combo, [f"./{program}", *arguments], [*ship, *options], **kwargs)
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,11 @@ RUNS = {
     "children": ("children", [], 0, []),
     "deaths": ("deaths", [], 0, []),
     "signals": ("signals", [], 0, []),
+    "interrupts": ("interrupts", [], 0, []),
+    "moments": ("moments", [], 0, []),
+    "queues": ("queues", [], 0, []),
+    "terminal": ("terminal", [], 0, []),
+    "trees": ("trees", [], 0, []),
     "descriptors": ("descriptors", [], 0, []),
     "descriptors-local": ("descriptors", [], 0, ["--local", "/etc/passwd",
                                                  "--local", "/usr/lib"]),
@@ -33,20 +38,6 @@ RUNS = {
     "thread-executes": ("threads", ["thread-executes"], 0, []),
     "thread-exits": ("threads", ["thread-exits"], 23, []),
 }
-
-
-@pytest.fixture
-def live(build, chiral):
-    """live(combo, name, options) starts a program of tests/live."""
-    def start(combo, program, arguments=(), options=()):
-        ship = []
-        for isa in sorted(combo.isas):
-            path = os.path.join(build, "tests", "live", f"{program}.{isa}")
-            if not os.path.exists(path):
-                pytest.skip(f"{path} was not built (is the compiler for {isa} installed?)")
-            ship += ["--program", f"{isa}={path}"]
-        return chiral.run(combo, [f"./{program}", *arguments], [*ship, *options])
-    return start
 
 
 @pytest.mark.parametrize("level", ["async", "lockstep"])

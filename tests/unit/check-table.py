@@ -27,6 +27,7 @@ SELECTOR_HEADERS = {
     "keyctl": ["linux/keyctl.h"],
     "msgctl": ["linux/ipc.h"],
     "semctl": ["linux/ipc.h", "linux/sem.h"],
+    "rt_sigprocmask": ["asm/signal.h"],
 }
 # By the beginning of the option's name: headers and level.
 OPTION_HEADERS = {

@@ -51,17 +51,21 @@ static void test_order(void **state)
 static void test_next(void **state)
 {
 	const uint8_t fatal[] = { SIGNAL_FATAL, 0, 15, 0 }, before[] = { SIGNAL_BEFORE, 0, 15, 0 };
+	const uint8_t in_code[] = { SIGNAL_IN_CODE, 0, 15, 0 };
 	const uint8_t dead[4] = { 0 };
 	struct streams s = { 0 };
 	struct stream *st = streams_get(&s, 7);
 	struct writer w = { 0 };
 
 	put_event(&w, EVENT_SIGNAL, 7, before, sizeof(before));
+	put_event(&w, EVENT_SIGNAL, 7, in_code, sizeof(in_code));
 	put_event(&w, EVENT_SIGNAL, 7, fatal, sizeof(fatal));
 	put_event(&w, EVENT_SIGNAL, 7, NULL, 0); /* cut: event_decode() refuses it later */
 	put_event(&w, EVENT_DEATH, 7, dead, sizeof(dead));
 	assert_int_equal(streams_add(&s, w.data, w.len), 0);
 	assert_int_equal(stream_next(st), NEXT_EVENT);
+	stream_pop(&s, st);
+	assert_int_equal(stream_next(st), NEXT_IN_CODE);
 	stream_pop(&s, st);
 	assert_int_equal(stream_next(st), NEXT_FATAL);
 	stream_pop(&s, st);

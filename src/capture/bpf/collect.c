@@ -93,7 +93,7 @@ static void take_call(struct tracer *t, struct tracee *tr, const struct record_c
 	rec->taken++;
 	rec->look_at = 0;
 	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
-	tr->redelivered = 0;
+	tr->in_code = false;
 	tr->at_boundary = false;
 	/* The link thread must not look at a call that changes. */
 	leader_pause(t->leader, &tr->slot);

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signals by the thousand and processes by the thousand: the same in every variant, and nothing is left.
+`make storm` runs these for longer than `make check` does."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from chiral import LOCAL_LOCAL, read_proc, rss_kib, wait_until
+
+LEVELS = ["async", "lockstep"]
+# What allocators keep.
+GROWTH_KIB = 1024
+
+
+@pytest.mark.limit(300)
+@pytest.mark.parametrize("level", LEVELS)
+def test_timer_signals(live, combo, level, request):
+    """The program writes its count at every call, so that one handler more in one variant is an alarm."""
+    seconds = request.config.getoption("--storm-seconds")
+    s = live(combo, "storm", [str(seconds), "1000"], ["--level", level])
+    s.expect(0, timeout=5 * seconds + 60)
+    assert not s.alarms, s.story()
+    said = re.fullmatch(rb"(\d+) signals, (\d+) nested, (\d+) rounds\n", s.stdout())
+    signals, nested, rounds = map(int, said.groups())
+    print(f"{combo} {level}: {said[0].decode()}", end="")
+    # On an emulated processor several expiries are one signal.
+    assert signals >= seconds * 20 and nested > seconds and rounds > seconds, s.story()
+
+
+def sizes(pids):
+    """{pid: (resident KiB, descriptors, threads)}"""
+    return {p: (rss_kib(p), len(os.listdir(f"/proc/{p}/fd")), len(os.listdir(f"/proc/{p}/task")))
+            for p in pids}
+
+
+def zombies(pids):
+    """Children of the session's processes that nobody has waited for."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        stat = read_proc(pid, "stat").rpartition(b")")[2].split()
+        if stat and stat[0] == b"Z" and int(stat[1]) in pids:
+            found.append(pid)
+    return found
+
+
+@pytest.mark.limit(600)
+@pytest.mark.parametrize("level", LEVELS)
+def test_processes_leave_nothing(live, level, request):
+    """fork or vfork, exec, wait, exit: again and again."""
+    count = request.config.getoption("--storm-processes")
+    s = live(LOCAL_LOCAL, "trees", ["200", str(count)], ["--level", level], stdin=subprocess.PIPE)
+    wait_until(lambda: s.stdout().count(b"done\n") == 1 or not s.running(), 120, "the first phase")
+    assert s.running(), s.story()
+    before = sizes(s.monitors())
+    s.process.stdin.write(b"g")
+    s.process.stdin.flush()
+    wait_until(lambda: s.stdout().count(b"done\n") == 2 or not s.running(), 500, "the second phase")
+    assert s.running(), s.story()
+    # The follower may have some way to go.
+    wait_until(lambda: len(s.variants()) == 2 and not zombies(s.monitors() + s.variants()), 30,
+               "the end of all children")
+    after = sizes(s.monitors())
+    print(f"{level}: {before} -> {after}")
+    assert before.keys() == after.keys()
+    for pid, (rss, files, threads) in after.items():
+        story = (pid, before[pid], after[pid])
+        assert rss <= before[pid][0] + GROWTH_KIB, story
+        assert files <= before[pid][1], story
+        assert threads == before[pid][2], story
+    s.process.stdin.write(b"e")
+    s.process.stdin.flush()
+    s.expect(0)
+    assert not s.alarms, s.story()
