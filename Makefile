@@ -9,8 +9,11 @@ PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 # Seconds for each fuzz target of `make fuzz` (`make check` runs each for 30).
 FUZZ_SECONDS ?= 600
+# How often `make matrix` runs each program.
+ROUNDS ?= 1
 
-.PHONY: all deps native foreign check live-coverage demo bench fuzz storm install clean help
+.PHONY: all deps native foreign check live-coverage demo matrix bench fuzz storm install clean
+.PHONY: help
 .DEFAULT_GOAL := all
 
 all: native foreign	## build Chiral for this machine and for the other ISA
@@ -35,6 +38,9 @@ live-coverage: native	## supported calls that no live test makes
 
 demo: all	## lighttpd on arm64 and x86-64 at once, then an attack that is caught
 	@BUILD=$(BUILD) demo/run.sh
+
+matrix: all	## every program of the matrix in the three combinations, ROUNDS times (takes long)
+	@$(PYTHON) tests/matrix/run.py --build $(BUILD) --rounds $(ROUNDS)
 
 bench: all	## native, strace and Chiral side by side (takes long)
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)

@@ -383,6 +383,8 @@ void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret)
 	forget_descriptors(tr);
 	history_complete(&t->history, &tr->call);
 	leader_exit(t->leader, &tr->slot, &tr->call);
+	if (!call_is_elastic(&tr->call))
+		counter_after_call(&tr->counter);
 	tr->emitted = true;
 	t->counts.replayed++;
 }
@@ -460,6 +462,8 @@ void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child)
 	/* Emitted before the call returns: with vfork(2) that is after the child's whole life. */
 	leader_pause(t->leader, &tr->slot);
 	tracee_emit(t, tr, child);
+	if (c)
+		c->counter = tr->counter;
 	tracee_continue_to_exit(tr, 0);
 }
 
@@ -501,6 +505,7 @@ void tracee_at_exec(struct tracer *t, struct tracee *tr)
 	if (ptrace(PTRACE_GETEVENTMSG, tr->tid, 0, &former) == 0 && (pid_t)former != tr->tid &&
 	    (by = tracee_find(&t->tracees, (pid_t)former)))
 		take_over(t, tr, by);
+	tr->process->most_threads = 1;
 	if (tr->state == TRACEE_CALL && !tr->emitted) {
 		leader_pause(t->leader, &tr->slot);
 		tracee_emit(t, tr, 0);

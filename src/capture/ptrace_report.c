@@ -73,6 +73,7 @@ void tracer_report(struct tracer *t)
 	report_init(&r, REPORT_NONE);
 	report_set_history(&r, SIDE_LEADER, &t->history);
 	if (tr) {
+		r.threads = tr->process->most_threads;
 		had_to_stop = !tr->stopped && interrupt(tr, &status);
 		if (tr->stopped || (had_to_stop && WIFSTOPPED(status)))
 			stack_unwind(tr->tid, true, &frames);

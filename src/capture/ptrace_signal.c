@@ -241,7 +241,9 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 		tracee_swallow_stop(t, tr);
 		return;
 	}
-	if (is_fault(signal, &info)) {
+	if (counter_answer(&tr->counter, tr->tid, &info)) {
+		tracee_continue(tr, 0);
+	} else if (is_fault(signal, &info)) {
 		emit_signal(t, tr, SIGNAL_FAULT, signal, &info);
 		tracee_continue(tr, signal);
 	} else if (is_harmless(tr, signal)) {

@@ -70,6 +70,7 @@ struct process *process_fork(const struct process *from, pid_t pid)
 		return NULL;
 	*p = *from;
 	p->refs = 0;
+	p->most_threads = 0;
 	p->performer = (struct performer){ 0 };
 	p->pid = pid;
 	p->vdt = vdt_copy(from->vdt);
@@ -99,7 +100,8 @@ struct tracee *tracee_add(struct tracees *t, pid_t tid, struct process *process)
 		free(tr);
 		return NULL;
 	}
-	tr->process->refs++;
+	if (++tr->process->refs > tr->process->most_threads)
+		tr->process->most_threads = tr->process->refs;
 	tr->tid = tid;
 	tr->slot.tid = (uint32_t)tid;
 	mem_process_init(&tr->mem, tid);

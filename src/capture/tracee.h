@@ -8,6 +8,7 @@
 #include "event/mem_process.h"
 #include "match/leader.h"
 #include "policy/judge.h"
+#include "variant/counter.h"
 #include "variant/loader.h"
 #include "variant/vdt.h"
 
@@ -25,6 +26,7 @@ struct handler {
 /* Shared by the threads of a process. */
 struct process {
 	unsigned refs;
+	unsigned most_threads;	/* since its exec */
 	pid_t pid;
 	struct vdt *vdt;
 	struct loader loader;
@@ -70,6 +72,7 @@ struct tracee {
 	struct mem_process mem;
 	struct leader_slot slot;
 	struct policy_judgement judgement; /* of the compared call in flight */
+	struct counter counter;
 	int64_t held_ret;		/* HELD: native result */
 	bool emitted;			/* the call in flight is already in the stream (clone, exec) */
 	/* Signals that came while the thread was in user code: they wait for a call boundary. */

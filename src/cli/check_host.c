@@ -239,7 +239,7 @@ const struct check check_host[] = {
 	 ", or systemd-run --user --scope -p Delegate=yes chiral ...",
 	 probe_cgroup},
 	{"counter-trap", CHECK_NICE,
-	 LATER "the leader's time for programs that read the time counter (PR_SET_TSC)",
+	 "the same numbers for all variants that read the time counter themselves (PR_SET_TSC)",
 	 "on arm64 a kernel of 6.12 or newer", probe_counter},
 	{"btf", CHECK_NICE, "--capture bpf: type information of the kernel",
 	 "a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's", probe_btf},

@@ -192,6 +192,8 @@ void report_merge(struct report *into, const struct report *from)
 		into->tid = from->tid;
 		into->position = from->position;
 	}
+	if (into->threads < from->threads)
+		into->threads = from->threads;
 	if (!into->has_mismatch && from->has_mismatch) {
 		into->has_mismatch = true;
 		into->mismatch = from->mismatch;

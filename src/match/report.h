@@ -115,6 +115,7 @@ struct report {
 	char *program;
 	uint32_t tid;		/* canonical; 0: none */
 	uint64_t position;	/* in the thread's stream */
+	uint32_t threads;	/* that the process had at once, at most; 0: not known */
 	bool has_mismatch;
 	struct call_mismatch mismatch;
 	struct report_variant variant[_SIDE_MAX];

@@ -98,6 +98,8 @@ static void put_fields(struct writer *w, const struct report *r)
 		put_number(w, "chiral.thread", r->tid);
 		put_number(w, "chiral.position", r->position);
 	}
+	if (r->threads)
+		put_number(w, "chiral.threads", r->threads);
 	if (r->has_mismatch)
 		put_mismatch(w, &r->mismatch);
 	for (int i = 0; i < _SIDE_MAX; i++)

@@ -57,6 +57,9 @@ void report_print_headline(FILE *f, const struct report *r)
 		fprintf(f, "%s%s: %s", r->has_mismatch ? "; " : separator, side_names[i], line);
 		separator = "; ";
 	}
+	/* Their order is not replicated: the reader has to know before suspecting an attack. */
+	if (r->threads > 1)
+		fprintf(f, "; %u threads were running", r->threads);
 	if (r->program) {
 		report_escape(line, sizeof(line), r->program);
 		fprintf(f, " (%s", line);

@@ -140,6 +140,7 @@ void report_encode(struct writer *w, const struct report *r)
 	put_text(w, r->program);
 	put_u32(w, r->tid);
 	put_u64(w, r->position);
+	put_u32(w, r->threads);
 	put_u8(w, r->has_mismatch);
 	if (r->has_mismatch)
 		put_mismatch(w, &r->mismatch);
@@ -176,6 +177,7 @@ int report_decode(struct reader *r, struct report *ret)
 	report.program = get_text(r);
 	report.tid = get_u32(r);
 	report.position = get_u64(r);
+	report.threads = get_u32(r);
 	report.has_mismatch = get_below(r, 2);
 	if (report.has_mismatch)
 		get_mismatch(r, &report.mismatch);

@@ -50,6 +50,7 @@ static void send_verdict(struct replay *rp, struct fthread *f, struct report *r)
 	rp->diverged = true;
 	r->tid = f->canonical;
 	r->position = f->position;
+	r->threads = f->process->most_threads;
 	if (stop_for_unwind(rp, f))
 		stack_unwind(f->tid, true, &frames);
 	report_set_stack(r, SIDE_FOLLOWER, &frames);

@@ -164,6 +164,8 @@ void replay_outcome(struct replay *rp, struct fthread *f)
 
 	f->phase = PHASE_NONE;
 	rp->counts.replayed++;
+	if (!call_is_elastic(&f->leader))
+		counter_after_call(&f->counter);
 	history_complete(&f->history, &f->leader);
 	call_virtual_effects(&f->leader, f->process->vdt);
 	switch ((enum irregular)row->irregular) {

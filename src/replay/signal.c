@@ -138,7 +138,9 @@ void replay_at_signal(struct replay *rp, struct fthread *f, int signal)
 
 	if (ptrace(PTRACE_GETSIGINFO, f->tid, 0, &info) < 0)
 		return; /* killed meanwhile */
-	if (f->sending == signal && !is_fault(signal, &info)) {
+	if (counter_answer(&f->counter, f->tid, &info)) {
+		ptrace(PTRACE_CONT, f->tid, 0, 0);
+	} else if (f->sending == signal && !is_fault(signal, &info)) {
 		f->sending = 0;
 		f->in_code = false;
 		if (f->phase == PHASE_SUSPEND)

@@ -73,7 +73,8 @@ struct fprocess *fprocess_fork(const struct fprocess *from, pid_t pid)
 
 void fthread_set_process(struct fthread *f, struct fprocess *process)
 {
-	process->refs++;
+	if (++process->refs > process->most_threads)
+		process->most_threads = process->refs;
 	process_unref(f->process);
 	f->process = process;
 }

@@ -7,6 +7,7 @@
 #include "event/mem_process.h"
 #include "match/history.h"
 #include "replay/stream.h"
+#include "variant/counter.h"
 #include "variant/loader.h"
 #include "variant/vdt.h"
 
@@ -17,6 +18,7 @@
 
 struct fprocess {
 	unsigned refs;
+	unsigned most_threads;	/* since its exec */
 	pid_t pid;
 	uint32_t canonical; /* the leader's process id */
 	struct vdt *vdt;
@@ -90,6 +92,7 @@ struct fthread {
 	int64_t waiting_since;	/* ms; when it began to wait for the leader's next event */
 	struct history history;
 	uint64_t position;	/* compared calls */
+	struct counter counter;
 	struct call_ctx cx;
 	struct mem_process mem;
 	UT_hash_handle hh;

@@ -119,6 +119,7 @@ static void at_birth(struct replay *rp, struct fthread *f, pid_t child)
 	fthread_set_process(c, process);
 	f->phase = PHASE_CLONED;
 	c->canonical = (uint32_t)f->leader.ret;
+	c->counter = f->counter;
 	if (!(p.flags & CLONE_THREAD))
 		process->canonical = c->canonical;
 	c->stream = streams_get(&rp->streams, c->canonical);
@@ -188,6 +189,7 @@ static void at_exec(struct replay *rp, struct fthread *f)
 	if (ptrace(PTRACE_GETEVENTMSG, f->tid, 0, &former) == 0 && (pid_t)former != f->tid &&
 	    (by = fthread_find(&rp->threads, (pid_t)former)))
 		take_over(rp, f, by);
+	f->process->most_threads = 1;
 	resume(f);
 }
 

@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <linux/close_range.h>
 #include <sys/ioctl.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 /* asm-generic's O_CLOEXEC; SOCK_, EFD_, EPOLL_, TFD_, SFD_ and MFD flags: see row.cloexec_arg */
 #define CANON_O_CLOEXEC 02000000u
@@ -133,6 +135,13 @@ struct verdict_of_call call_decide(const struct native_call *n, const struct cal
 	default:
 		return local_or_compare(false);
 	}
+}
+
+bool call_is_elastic(const struct call_record *c)
+{
+	if (c->id == CALL_CLOCK_GETTIME)
+		return c->arg[0] == CLOCK_MONOTONIC || c->arg[0] == CLOCK_MONOTONIC_COARSE;
+	return c->id == CALL_GETRANDOM && c->arg[2] == GRND_NONBLOCK;
 }
 
 bool call_warn_once(const struct native_call *n)

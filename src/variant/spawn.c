@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "variant/auxv.h"
+#include "variant/counter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,6 +121,7 @@ static void __attribute__((noreturn)) child_main(const struct spawn *s, struct r
 	umask((mode_t)start->umask);
 	if (start->cwd[0] && chdir(start->cwd) < 0)
 		child_fail(page, "enter the working directory");
+	counter_switch_off();
 	r = child_install_filter(start, s->filter);
 	if (r < 0)
 		child_fail(page, "install the seccomp filter");

@@ -3,12 +3,17 @@
 every test, and the check that no test leaves a process behind."""
 import os
 import signal
+import sys
 
 import pytest
 
 from chiral import COMBOS, NATIVE_ONLY, Chiral, Guest, processes_marked
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "matrix"))
+import matrix  # noqa: E402
+import servers  # noqa: E402,F401 # its rows
+import tools  # noqa: E402,F401
 DEFAULT_LIMIT = 120
 
 
@@ -82,7 +87,7 @@ def guest(chiral_path):
     """The microVM of the other ISA, with the programs under test."""
     g = Guest(chiral_path)
     g.start(["lighttpd", "busybox", "curl", "coreutils", "sqlite3", "redis-tools",
-             "redis-server", "hostname"])
+             "redis-server", "hostname", *matrix.packages(r for r in matrix.ROWS if r.fast)])
     yield g
     g.stop()
 

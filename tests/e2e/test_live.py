@@ -21,6 +21,7 @@ GROUPS.remove("main")
 # name: program, arguments, exit status, options
 RUNS = {
     "children": ("children", [], 0, []),
+    "counter": ("counter", [], 0, []),
     "deaths": ("deaths", [], 0, []),
     "signals": ("signals", [], 0, []),
     "interrupts": ("interrupts", [], 0, []),
@@ -138,3 +139,12 @@ def test_report_then_end(live):
     s = live(LOCAL_LOCAL, "threads", ["many"], ["--level", "observe"])
     s.expect(0)
     assert EXIT_DIVERGENCE not in (s.process.returncode,)
+
+
+@pytest.mark.parametrize("arguments,said", [(["differs"], False), (["differs", "thread"], True)])
+def test_alarm_tells_of_threads(live, arguments, said):
+    """Their order is not replicated: who reads the alarm has to know of them."""
+    s = live(LOCAL_LOCAL, "threads", arguments)
+    s.expect(EXIT_DIVERGENCE)
+    assert ("2 threads were running" in s.alarms[0]["output"]) == said, s.story()
+    assert s.alarms[0]["output_fields"]["chiral.threads"] == 1 + said

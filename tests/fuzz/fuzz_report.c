@@ -79,6 +79,7 @@ void fuzz_seeds(void)
 	for (unsigned rule = 0; rule < _REPORT_RULE_MAX; rule++) {
 		report_init(&r, rule);
 		r.tid = 3;
+		r.threads = rule;
 		r.has_mismatch = rule & 1;
 		r.mismatch = (struct call_mismatch){ .arg = (int)rule - 1, .payload = true,
 			.exact = rule & 2, .offset = 17, .text = "argument 2 (buf) differs" };

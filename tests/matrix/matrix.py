@@ -36,22 +36,26 @@ class Row:
     fast        part of `make check` (a few seconds in each combination)
     limit       seconds for one combination
     unsupported the reason why the program cannot run; the function then shows just that
+    across      the reason why two ISAs differ: an alarm is accepted where leader and follower have
+                different ones
     races       the reason why its threads may differ: an alarm is accepted only when its text says
                 that threads were running
     """
 
-    def __init__(self, function, name, packages, fast, limit, unsupported, races):
+    def __init__(self, function, name, packages, fast, limit, unsupported, across, races):
         self.function, self.name, self.packages = function, name, list(packages)
-        self.fast, self.limit, self.unsupported, self.races = fast, limit, unsupported, races
+        self.fast, self.limit = fast, limit
+        self.unsupported, self.across, self.races = unsupported, across, races
 
     def __repr__(self):
         return self.name
 
 
-def row(name, packages=(), fast=False, limit=180, unsupported=None, races=None):
+def row(name, packages=(), fast=False, limit=180, unsupported=None, across=None,
+        races=None):
     def register(function):
         assert all(r.name != name for r in ROWS), f"two rows are named {name}"
-        ROWS.append(Row(function, name, packages, fast, limit, unsupported, races))
+        ROWS.append(Row(function, name, packages, fast, limit, unsupported, across, races))
         return function
     return register
 
@@ -206,8 +210,11 @@ class Outcome:
         return self.result == "FAILED"
 
 
-def accepted(row_, alarms):
-    return bool(row_.races) and all(RACES in a["output"] for a in alarms)
+def accepted(row_, combo, alarms):
+    """What an alarm of this row means here; None: a failure."""
+    if row_.unsupported or (row_.across and len(combo.isas) > 1):
+        return "unsupported"
+    return "alarm" if row_.races and all(RACES in a["output"] for a in alarms) else None
 
 
 def run_row(row_, path, combo, guest):
@@ -219,10 +226,13 @@ def run_row(row_, path, combo, guest):
             row_.function(bed)
         except Exception as e:  # pylint: disable=broad-except # told as the row's failure
             problem = f"{type(e).__name__}: {e}"
+            # What its sessions said matters more than how a client noticed.
+            if not isinstance(e, AssertionError) or "stderr:" not in str(e):
+                problem += "".join("\n" + s.story() for s in bed.chiral.sessions)
         alarms = bed.alarms
         compared = bed.compared()
-        if alarms and accepted(row_, alarms):
-            return Outcome("alarm", compared, alarms[0]["output"])
+        if alarms and accepted(row_, combo, alarms) and not (row_.unsupported and problem):
+            return Outcome(accepted(row_, combo, alarms), compared, alarms[0]["output"])
         if alarms and not problem:
             problem = "alarm: " + alarms[0]["output"]
         if problem:

@@ -59,7 +59,7 @@ def cell(outcomes):
         return ""
     if any(o.failed for o in outcomes):
         return f"FAILED {sum(o.failed for o in outcomes)} of {len(outcomes)}"
-    if outcomes[0].result == "unsupported":
+    if any(o.result == "unsupported" for o in outcomes):
         return "not supported"
     alarms = sum(o.result == "alarm" for o in outcomes)
     calls = max(o.compared for o in outcomes)
@@ -78,7 +78,7 @@ def table(rows, combos, found):
     for r in rows:
         cells = [cell(found.get((r, c), [])) for c in combos]
         yield (f"| {r.name} | {version(r)} | " + " | ".join(cells) +
-               f" | {r.unsupported or r.races or ''} |")
+               f" | {r.unsupported or r.across or r.races or ''} |")
 
 
 def page(rows, combos, found, rounds):

@@ -57,6 +57,7 @@ server.bind = "{bed.address}"
 server.errorlog = "{bed.root}/error.log"
 server.modules = ( "mod_accesslog" )
 accesslog.filename = "{bed.root}/access.log"
+server.max-keep-alive-idle = 120
 """)
     s = bed.start(["/usr/sbin/lighttpd", "-D", "-f", conf], [port])
     load.wait_ready(port, s)
@@ -73,7 +74,7 @@ daemon off;
 user {user};
 worker_processes {workers};
 pid {root}/nginx.pid;
-error_log {root}/error.log;
+error_log {root}/error.log crit;
 events {{ worker_connections 256; }}
 http {{
 	access_log {root}/access.log;
@@ -100,7 +101,9 @@ def nginx_conf(bed, port, version, workers):
 
 @row("nginx", packages=["nginx"], fast=True)
 def nginx(bed):
-    """Master and two workers: requests, a reload with another configuration, a graceful end."""
+    """Master and two workers: requests, a reload with another configuration, a graceful end. Errors of
+    clients are not logged: such a line shows the connection's number, which the workers count in memory
+    that they share, without a call; two runs number differently natively too."""
     port = bed.port()
     put_pages(bed)
     conf = nginx_conf(bed, port, "one", 2)
@@ -145,7 +148,7 @@ REDIS = ["redis-server", "redis-tools"]
 
 @row("redis-server", packages=REDIS, fast=True)
 def redis(bed):
-    """Strings, lists, a script, expiry, and a snapshot by a child."""
+    """Strings, lists, a script, expiry."""
     port = bed.port()
     s = redis_start(bed, port)
     assert redis_cli(port, "set", "k", "v" * 5000) == "OK"
@@ -157,18 +160,35 @@ def redis(bed):
                      "42") == "42"
     redis_cli(port, "set", "gone", "soon", "px", "200")
     bed.wait(lambda: redis_cli(port, "exists", "gone") == "0", "the expiry")
-    before = int(redis_cli(port, "lastsave"))
-    redis_cli(port, "bgsave")
-    bed.wait(lambda: redis_cli(port, "lastsave") != before and bed.native(
-        ["test", "-s", f"{bed.root}/dump.rdb"])[0] == 0, "the snapshot")
+    bed.stop(s, 0)
+
+
+@row("redis-server, BGSAVE", packages=REDIS,
+     across="A snapshot tells how much memory is allocated (used-mem), and Debian builds jemalloc for "
+     "pages of 64 KiB on arm64.")
+def redis_bgsave(bed):
+    """A child writes the snapshot, a restart reads it."""
+    port = bed.port()
+    s = redis_start(bed, port)
+    for i in range(20):
+        redis_cli(port, "set", f"key{i}", f"value {i}")
+    assert redis_cli(port, "bgsave") == "Background saving started"
+    bed.wait(lambda: redis_info(port, "persistence", "rdb_bgsave_in_progress") == "0", "the snapshot")
+    assert redis_info(port, "persistence", "rdb_last_bgsave_status") == "ok"
+    bed.stop(s, 0)
+    s = redis_start(bed, port)
+    assert redis_cli(port, "get", "key7") == "value 7"
     bed.stop(s, 0)
 
 
 @row("redis-server, append-only file", packages=REDIS)
 def redis_aof(bed):
-    """Every write is synchronised, the file is rewritten by a child, a restart reads it."""
+    """Every write is synchronised, the file is rewritten by a child, a restart reads it. Two settings
+    are not the default ones, which make what a background thread has done so far visible: `everysec`
+    puts a write off while that thread's fsync runs, and the preamble says how much memory is allocated
+    just when that thread frees some."""
     port = bed.port()
-    options = ["--appendonly", "yes", "--appendfsync", "always"]
+    options = ["--appendonly", "yes", "--appendfsync", "always", "--aof-use-rdb-preamble", "no"]
     s = redis_start(bed, port, *options)
     for i in range(30):
         redis_cli(port, "set", f"key{i % 10}", f"value {i}")
@@ -250,13 +270,15 @@ def memcached_use(bed, options, clients):
     bed.stop(s, 0)
 
 
-@row("memcached -t 1", packages=["memcached"])
+@row("memcached -t 1", packages=["memcached"],
+     races="One thread accepts connections, another serves them: it may find the queue between them empty "
+     "in one variant and not in the other.")
 def memcached_one(bed):
     memcached_use(bed, ["-t", "1", "-o", "no_lru_maintainer,no_lru_crawler,no_slab_automove"], 3)
 
 
 @row("memcached -t 4", packages=["memcached"],
-     races="its threads decide by what other threads left in shared memory")
+     races="Its threads decide by what other threads left in memory that they share.")
 def memcached_four(bed):
     memcached_use(bed, ["-t", "4"], 8)
 
@@ -298,7 +320,7 @@ def dnsmasq(bed):
     assert s.running(), s.story()
     answer = socket.inet_aton("192.0.2.7")
     for name in ("matrix.test", "www.matrix.test"):
-        status, out = bed.native(["python3", "-c", DNS_OVER_UDP, str(port), dns_query(name).hex()])
+        status, out = bed.native(["/usr/bin/python3", "-c", DNS_OVER_UDP, str(port), dns_query(name).hex()])
         assert status == 0 and bytes.fromhex(out.decode()).endswith(answer), out
         assert dns_over_tcp(port, name).endswith(answer)
     s.kill(signal.SIGHUP)       # reads its hosts again
@@ -306,9 +328,12 @@ def dnsmasq(bed):
     bed.stop(s, 0)
 
 
-@row("openssh-server", packages=["openssh-server", "openssh-client"])
+@row("openssh-server", packages=["openssh-server", "openssh-client"],
+     unsupported="Privilege separation: its monitor sends struct passwd and its options to the child as "
+     "they are in memory (monitor.c, mm_answer_pwnamallow()), with pointers, so the variants write "
+     "different bytes. No option leaves it out.")
 def sshd(bed):
-    """A login by key with a command, through privilege separation; a second one with input."""
+    """A login by key with a command, up to where the alarm comes."""
     port = bed.port()
     add_user(bed, "sshd", 30105, "/run/sshd")
     bed.sh("mkdir -p /run/sshd; ssh-keygen -q -t ed25519 -N '' -f host; chmod 600 host")
@@ -339,12 +364,13 @@ def sshd(bed):
 
     bed.wait(listens, "sshd")
     try:
-        assert here([*ssh, "echo two hands; exit 0"]) == b"two hands\n"
-        assert here([*ssh, "cat"], stdin=PAGES["k100"]) == PAGES["k100"]
+        subprocess.run([*ssh, "echo two hands"], capture_output=True, check=False, timeout=60)
     finally:
         if fd is not None:
             os.close(fd)
-    bed.stop(s, 255)    # what sshd gives after SIGTERM
+    alarm = s.wait_alarm()
+    assert alarm["rule"] == "divergence.payload", s.story()
+    assert alarm["output_fields"]["chiral.leader.call"].startswith("write("), s.story()
 
 
 @row("vsftpd", packages=["vsftpd"])
@@ -356,7 +382,7 @@ def vsftpd(bed):
     conf = bed.put("vsftpd.conf", "\n".join([
         "listen=YES", f"listen_port={port}", f"listen_address={bed.address}", "background=NO",
         "anonymous_enable=YES", "local_enable=NO", "no_anon_password=YES", "write_enable=YES",
-        "anon_upload_enable=YES", f"anon_root={bed.root}/ftp", "ftp_username=nobody",
+        "anon_upload_enable=YES", f"anon_root={bed.root}/ftp", "ftp_username=daemon",
         "nopriv_user=nobody", f"secure_chroot_dir={bed.root}/empty", "pasv_address=127.0.0.1",
         f"pasv_min_port={data}", f"pasv_max_port={data}", "seccomp_sandbox=NO",
         f"vsftpd_log_file={bed.root}/log", "xferlog_enable=YES", ""]))
@@ -386,7 +412,9 @@ def vsftpd(bed):
     bed.stop(s, 128 + 15)
 
 
-@row("haproxy", packages=["haproxy", "busybox"])
+@row("haproxy", packages=["haproxy", "busybox"],
+     across="On arm64 it asks at its start for files whose names are bytes of its stack, natively too "
+     "(strace shows newfstatat of addresses before epoll_create1); on x86-64 it does not.")
 def haproxy(bed):
     """In front of two web servers that run outside."""
     port, backs = bed.port(), [bed.port(), bed.port()]
@@ -416,11 +444,13 @@ backend b
     bed.stop(s, 128 + 15)
 
 
-@row("python3 -m http.server", packages=["python3"])
+@row("python3 -m http.server", packages=["python3"],
+     races="A thread for each client; which one first reads the file types or holds the lock of stderr is a "
+     "matter of chance.")
 def python_http(bed):
     port = bed.port()
     put_pages(bed)
-    s = bed.start(["python3", "-m", "http.server", str(port), "--bind", bed.address,
+    s = bed.start(["/usr/bin/python3", "-m", "http.server", str(port), "--bind", bed.address,
                    "--directory", f"{bed.root}/www"], [port])
     load.wait_ready(port, s, path="/a.html")
     load.get_many(port, PAGES, 40, 1, keep=False)
@@ -483,3 +513,22 @@ def busybox_httpd(bed):
     reply = load.fetch(port, "/cgi-bin/hello", method="POST", body=b"posted")
     assert reply.body == b"POST \nposted"
     bed.stop(s, 128 + 15)
+
+
+@row("postgresql", packages=["postgresql"], limit=300,
+     unsupported="It insists on a segment of System V shared memory (shmget), and its processes "
+     "decide by atomics, spinlocks and latches in memory that they share what they write and whom "
+     "they signal: no call orders that, so two runs differ natively too.")
+def postgresql(bed):
+    """A cluster is made natively. In a session the server ends with one clear sentence, the same in
+    both variants."""
+    nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    binaries = bed.sh("ls -d /usr/lib/postgresql/*/bin | tail -n 1").strip()
+    bed.sh("mkdir db && chown nobody db")
+    status, out = bed.native([*nobody, f"{binaries}/initdb", "-D", f"{bed.root}/db", "-A", "trust",
+                              "--no-sync"], timeout=200)
+    assert status == 0, out
+    s = bed.start([*nobody, f"{binaries}/postgres", "-D", f"{bed.root}/db", "-k", bed.root, "-h", "",
+                   "-c", "dynamic_shared_memory_type=mmap"])
+    s.expect(1, 60)
+    assert "shmget" in s.stderr() and "Function not implemented" in s.stderr(), s.story()

@@ -28,6 +28,7 @@ SELECTOR_HEADERS = {
     "msgctl": ["linux/ipc.h"],
     "semctl": ["linux/ipc.h", "linux/sem.h"],
     "rt_sigprocmask": ["asm/signal.h"],
+    "madvise": ["linux/mman.h"],
 }
 # By the beginning of the option's name: headers and level.
 OPTION_HEADERS = {

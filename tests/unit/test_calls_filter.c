@@ -167,6 +167,9 @@ static void test_only_local_calls_are_allowed(void **state)
 				if (!memory)
 					assert_int_equal(run(isa, role, nr, NULL) == SECCOMP_RET_ALLOW,
 							 local_zero);
+				/* Where rows name values of an argument, the others are the monitor's. */
+				if (row && row->flags & CALL_PARENT)
+					local = false;
 				assert_int_equal(run(isa, role, nr, all_ones) == SECCOMP_RET_ALLOW, local);
 			}
 		}

@@ -18,6 +18,7 @@ static void fill(struct report *r)
 	r->action = ACTION_KILL;
 	r->tid = 3;
 	r->position = 1203;
+	r->threads = 4;
 	r->has_mismatch = true;
 	r->mismatch =
 		(struct call_mismatch){.arg = 1,
@@ -271,6 +272,7 @@ static void test_text(void **state)
 	assert_non_null(strstr(text, "leader    aarch64, node microvm:arm64"));
 	assert_non_null(strstr(text, "= "));
 	assert_non_null(strstr(text, "... and 52 more"));
+	assert_non_null(strstr(text, "; 4 threads were running ("));
 	/* The caret stands under the first column that differs. */
 	line = strstr(text, "  follower  write(5, \"AABA\"");
 	assert_non_null(line);

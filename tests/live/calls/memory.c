@@ -41,6 +41,32 @@ static void anonymous(void)
 	say("mmap, munmap, mprotect, madvise, mincore, mlock, mlock2, mlockall, mremap, msync\n");
 }
 
+/* What the kernel is told of memory; whether it listens is a matter of its configuration. */
+static void advice(void)
+{
+	static const int told[] = {
+		MADV_NORMAL,	MADV_RANDOM,	  MADV_SEQUENTIAL, MADV_WILLNEED,    MADV_DONTFORK,
+		MADV_DOFORK,	MADV_MERGEABLE,	  MADV_UNMERGEABLE, MADV_HUGEPAGE,   MADV_NOHUGEPAGE,
+		MADV_DONTDUMP,	MADV_DODUMP,	  MADV_WIPEONFORK, MADV_KEEPONFORK,  MADV_COLD,
+		MADV_PAGEOUT,
+	};
+	char *p = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE), *q;
+
+	memset(p, 'm', 4 * page);
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		EXPECT(madvise(p, 4 * page, told[i]) == 0 || errno == EINVAL);
+	EXPECT(p[0] == 'm' && p[3 * page] == 'm');
+	/* What the pages hold afterwards would be the kernel's choice. */
+	FAILS(madvise(p, page, MADV_FREE), EINVAL);
+	EXPECT(madvise(p, page, MADV_DONTNEED) == 0 && p[0] == 0);
+	q = map(1, PROT_READ | PROT_WRITE, MAP_SHARED);
+	q[0] = 's';
+	EXPECT(madvise(q, page, MADV_REMOVE) == 0 && q[0] == 0);
+	FAILS(madvise(p, page, 4711), EINVAL);
+	EXPECT(munmap(p, 4 * page) == 0 && munmap(q, page) == 0);
+	say("madvise\n");
+}
+
 static char *shared;
 
 static void writes_to_shared(int value)
@@ -111,6 +137,7 @@ void test_memory(void)
 {
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	anonymous();
+	advice();
 	between_processes();
 	files();
 	executable();
