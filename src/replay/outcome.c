@@ -2,6 +2,7 @@
 /* Gives a matched call the leader's outcome. */
 #include "replay/replay.h"
 
+#include "base/cleanup.h"
 #include "replay/timer.h"
 #include "variant/decide.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define NEW_FDS_MAX 256 /* SCM_MAX_FD is 253 (unix(7)) */
@@ -89,6 +91,49 @@ static void outcome_mirrored(struct replay *rp, struct fthread *f)
 		answer_continue(rp, f);
 	else
 		answer_value(rp, f, f->leader.ret);
+}
+
+/*
+ * Threads do not come to their calls in the leader's order: the number may have been closed and given to
+ * another thread's descriptor already, whose placeholder would be closed, and its own close(2) would fail.
+ * The placeholder stays then until the number is given away again; local descriptors are out of its way
+ * (local.c).
+ */
+static void outcome_close(struct replay *rp, struct fthread *f)
+{
+	if (f->process->threaded && call_rows[f->leader.id].n_args == 1)
+		answer_value(rp, f, f->leader.ret);
+	else
+		outcome_mirrored(rp, f);
+}
+
+static bool is_folder_here(const struct fthread *f, const char *path)
+{
+	cleanup_close int cwd = -1;
+	char link[64];
+	struct stat st;
+
+	snprintf(link, sizeof(link), "/proc/%d/cwd", f->tid);
+	cwd = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return cwd >= 0 && fstatat(cwd, path, &st, 0) == 0 && S_ISDIR(st.st_mode) &&
+	       faccessat(cwd, path, X_OK, AT_EACCESS) == 0;
+}
+
+/* A follower goes where the leader goes, if it has that folder: programs are executed by relative paths
+ * too, and each node executes its own. */
+static void outcome_chdir(struct replay *rp, struct fthread *f)
+{
+	const char *path = call_path(&f->call, 0);
+
+	if (f->leader.ret == 0 && f->leader.id == CALL_CHDIR)
+		f->process->moved = f->stop == STOP_NOTIFY && path &&
+				    (path[0] == '/' || f->process->moved) && is_folder_here(f, path);
+	else if (f->leader.ret == 0)
+		f->process->moved = false; /* fchdir: its descriptor is the leader's */
+	if (f->leader.ret == 0 && f->process->moved)
+		answer_continue(rp, f);
+	else
+		outcome_replayed(rp, f);
 }
 
 static void outcome_mmap(struct replay *rp, struct fthread *f)
@@ -170,6 +215,8 @@ void replay_outcome(struct replay *rp, struct fthread *f)
 	call_virtual_effects(&f->leader, f->process->vdt);
 	switch ((enum irregular)row->irregular) {
 	case IRR_CLOSE:
+		outcome_close(rp, f);
+		break;
 	case IRR_MPROTECT:
 		outcome_mirrored(rp, f);
 		break;
@@ -199,7 +246,9 @@ void replay_outcome(struct replay *rp, struct fthread *f)
 		outcome_replayed(rp, f);
 		break;
 	default:
-		if (row->disposition == DISP_MIRRORED)
+		if (row == &call_rows[CALL_CHDIR] || row == &call_rows[CALL_FCHDIR])
+			outcome_chdir(rp, f);
+		else if (row->disposition == DISP_MIRRORED)
 			outcome_mirrored(rp, f);
 		else
 			outcome_replayed(rp, f);

@@ -65,6 +65,7 @@ struct fprocess *fprocess_fork(const struct fprocess *from, pid_t pid)
 
 	if (p) {
 		p->loader = from->loader;
+		p->moved = from->moved;
 		p->monotonic = from->monotonic;
 		p->coarse = from->coarse;
 	}

@@ -26,6 +26,7 @@ struct fprocess {
 	struct ftimer *timers; /* timer.h */
 	bool ending;	/* what ends it has happened: only the deaths of its threads are awaited */
 	bool threaded;	/* has had a second thread since its exec */
+	bool moved;	/* its working directory is the leader's, as far as paths tell */
 	/* The clocks that are elastic (see match.c): the leader's last readings. */
 	struct timespec monotonic, coarse;
 };

@@ -33,6 +33,7 @@ RUNS = {
     "descriptors-local": ("descriptors", [], 0, ["--local", "/etc/passwd",
                                                  "--local", "/usr/lib"]),
     "threads": ("threads", ["many"], 0, []),
+    "files": ("threads", ["files"], 0, []),
     "main-exits": ("threads", ["main-exits"], 0, []),
     "main-executes": ("threads", ["main-executes"], 0, []),
     "main-leaves": ("threads", ["main-leaves"], 0, []),

@@ -240,6 +240,13 @@ def test_made_up_names(chiral, bench):
     assert bench.session(chiral, ["sh", "-c", script]) == (0, b"b\n" * 25)
 
 
+def test_program_by_a_relative_path(chiral, bench):
+    """Each variant executes its own node's, from the folder that the shell has gone to."""
+    for script in ("cd /usr/bin && ./expr 6 '*' 7", "cd /; cd usr; cd bin; ./expr 6 '*' 7",
+                   "cd /usr/share && cd ../bin && (cd / && usr/bin/expr 6 '*' 7)"):
+        assert bench.session(chiral, ["sh", "-c", script]) == (0, b"42\n")
+
+
 WRITERS = {
     "cp": ["cp {d}/blob {d}/out"],
     "cp-r": ["cp -r {d}/dir {d}/outdir", "busybox diff -r {d}/dir {d}/outdir"],

@@ -117,6 +117,40 @@ static void many(void)
 	say("many\n");
 }
 
+/* Numbers are closed and given away again by all threads; a lock that is taken is waited for with a look
+ * at the clock, as interpreters do. */
+static void *opens(void *arg)
+{
+	struct timespec now;
+
+	for (int i = 0; i < 200; i++) {
+		int fd;
+
+		if (pthread_mutex_trylock(&lock) != 0) {
+			EXPECT(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+			EXPECT(pthread_mutex_lock(&lock) == 0);
+		}
+		work++;
+		EXPECT(pthread_mutex_unlock(&lock) == 0);
+		fd = open("/dev/null", O_WRONLY);
+		EXPECT(fd >= 0);
+		EXPECT(write(fd, &i, sizeof(i)) == sizeof(i));
+		EXPECT(close(fd) == 0);
+	}
+	return arg;
+}
+
+static void files(void)
+{
+	pthread_t t[4];
+
+	for (int i = 0; i < 4; i++)
+		EXPECT(pthread_create(&t[i], NULL, opens, NULL) == 0);
+	for (int i = 0; i < 4; i++)
+		EXPECT(pthread_join(t[i], NULL) == 0);
+	EXPECT(work == 800);
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "many";
@@ -145,6 +179,10 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(how, "many")) {
 		many();
+		return 0;
+	}
+	if (!strcmp(how, "files")) {
+		files();
 		return 0;
 	}
 	crowd();
