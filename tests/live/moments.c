@@ -114,38 +114,6 @@ static void to_a_thread(void)
 	say("to a thread\n");
 }
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
-
-static void unlock(void *arg)
-{
-	pthread_mutex_unlock(arg);
-}
-
-static void *waits_for_ever(void *arg)
-{
-	pthread_mutex_lock(&lock);
-	pthread_cleanup_push(unlock, &lock);
-	for (;;)
-		pthread_cond_wait(&condition, &lock);
-	pthread_cleanup_pop(1);
-	return arg;
-}
-
-/* The C library does it with a signal of its own. The thread makes no compared call: whether it is told
- * before or in one would be a race. */
-static void cancelled(void)
-{
-	pthread_t t;
-	void *result;
-
-	EXPECT(pthread_create(&t, NULL, waits_for_ever, NULL) == 0);
-	pause_ms(20);
-	EXPECT(pthread_cancel(t) == 0);
-	EXPECT(pthread_join(t, &result) == 0 && result == PTHREAD_CANCELED);
-	say("cancelled\n");
-}
-
 /* A signal at every moment of the making of children. */
 static void births(void)
 {
@@ -253,7 +221,6 @@ int main(int argc, char **argv)
 	waiting();
 	told_to_end();
 	to_a_thread();
-	cancelled();
 	births();
 	becomes_another();
 	ends();
