@@ -33,8 +33,11 @@ static void descriptors(void)
 static void of_files(void)
 {
 	int fd = file_with("file", "12345"), other = file_with("other", ""), n = -1, flags = 0;
+	struct file_clone_range range = { .src_fd = fd };
+	struct fsxattr attributes = { 0 };
 	long long size = 0;
 	uint64_t bytes = 0;
+	int r;
 
 	EXPECT(ioctl(fd, FIOQSIZE, &size) == 0 ? size >= 0 : errno == ENOTTY);
 	EXPECT(ioctl(fd, FIGETBSZ, &n) == 0 && n > 0);
@@ -47,6 +50,16 @@ static void of_files(void)
 	       errno == EXDEV);
 	FAILS(ioctl(fd, BLKGETSIZE64, &bytes), ENOTTY);
 	FAILS(ioctl(fd, BLKSSZGET, &n), ENOTTY);
+	FAILS(ioctl(fd, BLKROGET, &n), ENOTTY);
+	FAILS(ioctl(fd, BLKGETSIZE, &bytes), ENOTTY);
+	FAILS(ioctl(fd, BLKPBSZGET, &n), ENOTTY);
+	EXPECT(ioctl(fd, FS_IOC_GETVERSION, &flags) == 0 || errno == ENOTTY || errno == EOPNOTSUPP);
+	r = ioctl(fd, FS_IOC_FSGETXATTR, &attributes);
+	EXPECT(r == 0 || errno == ENOTTY || errno == EOPNOTSUPP);
+	EXPECT(ioctl(fd, FS_IOC_FSSETXATTR, &attributes) == 0 || errno == ENOTTY || errno == EOPNOTSUPP ||
+	       errno == EPERM);
+	EXPECT(ioctl(other, FICLONERANGE, &range) == 0 || errno == EOPNOTSUPP || errno == ENOTTY ||
+	       errno == EINVAL || errno == EXDEV);
 	close(fd);
 	close(other);
 	fd = open("/dev/urandom", O_RDONLY);

@@ -8,11 +8,15 @@
 
 static int open_pty(char name[32])
 {
-	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), unlock = 0, number = -1;
+	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), unlock = 0, number = -1, on = 1;
 
 	if (master < 0)
 		SKIP("no pseudo-terminals here");
 	EXPECT(ioctl(master, TIOCSPTLCK, &unlock) == 0 && ioctl(master, TIOCGPTN, &number) == 0);
+	EXPECT(ioctl(master, TIOCGPTLCK, &unlock) == 0 && unlock == 0);
+	EXPECT(ioctl(master, TIOCPKT, &on) == 0 && ioctl(master, TIOCGPKT, &on) == 0 && on == 1);
+	on = 0;
+	EXPECT(ioctl(master, TIOCPKT, &on) == 0);
 	snprintf(name, 32, "/dev/pts/%d", number);
 	return master;
 }
@@ -34,7 +38,10 @@ static void settings(int tty)
 	EXPECT(ioctl(tty, TIOCGETD, &value) == 0 && value == 0);
 	EXPECT(ioctl(tty, TCSBRK, 1) == 0 && ioctl(tty, TCFLSH, TCIOFLUSH) == 0);
 	EXPECT(ioctl(tty, TCXONC, TCOOFF) == 0 && ioctl(tty, TCXONC, TCOON) == 0);
-	EXPECT(ioctl(tty, TIOCEXCL) == 0 && ioctl(tty, TIOCNXCL) == 0);
+	EXPECT(ioctl(tty, TIOCEXCL) == 0 && ioctl(tty, TIOCGEXCL, &value) == 0 && value == 1);
+	EXPECT(ioctl(tty, TIOCNXCL) == 0 && ioctl(tty, TIOCGEXCL, &value) == 0 && value == 0);
+	EXPECT(ioctl(tty, TIOCSBRK) == 0 || errno == ENOTTY || errno == EINVAL);
+	EXPECT(ioctl(tty, TIOCCBRK) == 0 || errno == ENOTTY || errno == EINVAL);
 	FAILS(ioctl(tty, TCGETS, nowhere), EFAULT);
 	FAILS(ioctl(tty, TIOCSWINSZ, nowhere), EFAULT);
 	FAILS(ioctl(tty, TCXONC, 99), EINVAL);
