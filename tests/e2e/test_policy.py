@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-from chiral import (EXIT_DIVERGENCE, EXIT_OWN_FAILURE, LOCAL_LOCAL, wait_until)
+import load
+from chiral import (EXIT_DIVERGENCE, EXIT_OWN_FAILURE, LOCAL_LOCAL, free_port, wait_until)
+from website import SMALL, Website
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLE = os.path.join(ROOT, "doc", "policy-example.yaml")
@@ -196,6 +198,27 @@ def test_mixed_levels(chiral, policy, combo, text):
     assert s.stdout().startswith(b"2\n2\n2\n") and not s.alarms, s.story()
 
 
+@pytest.mark.limit(240)
+def test_web_server(chiral, combo, tmp_path):
+    """Nothing leaves through a socket before it was compared; the rest runs ahead. Under load."""
+    site = Website(chiral, combo, tmp_path, combo.guest if combo.uses_guest else None, files=SMALL)
+    site.start(["--policy", EXAMPLE])
+    load.get_many(site.port, SMALL, 60, 4, keep=True, timeout=150)
+    site.assert_quiet()
+    site.terminate()
+
+
+def test_lead_and_follow(chiral, policy):
+    """The policy is the leader's side's, and travels with START."""
+    path = policy("window: {events: 5}\nrules:\n  - {classes: [output], level: lockstep}\n")
+    address = f"tcp://127.0.0.1:{free_port()}"
+    lead = chiral.start(["lead", "--listen", address, "--policy", path], ["/bin/echo", "hello"])
+    follow = chiral.start(["follow", address], ["/bin/echo", "hello"], status=False)
+    lead.expect(0)
+    follow.expect(0)
+    assert lead.status[0]["policy"] == digest(chiral, path) and not lead.alarms
+
+
 # ---- refused calls -------------------------------------------------------------------------------
 
 def test_refuse(chiral, policy, combo):
@@ -220,6 +243,17 @@ def test_refuse_processes(chiral, policy):
                    ["--policy", path])
     s.wait()
     assert b"no\n" not in s.stdout() and not s.alarms, s.story()
+
+
+def test_refuse_executable_memory(chiral, policy):
+    """mmap and mprotect are local but for what becomes executable; that is what a rule is about."""
+    path = policy("rules:\n  - {calls: [mmap, mprotect], refuse: EACCES}\n")
+    script = ("import mmap, ctypes\n"
+              "mmap.mmap(-1, 4096).close()\n"
+              "try: mmap.mmap(-1, 4096, prot=7)\n"
+              "except PermissionError as e: print(e.strerror)\n")
+    s = chiral.run(LOCAL_LOCAL, ["/usr/bin/python3", "-c", script], ["--policy", path]).expect(0)
+    assert s.stdout() == b"Permission denied\n" and not s.alarms, s.story()
 
 
 @pytest.mark.parametrize("command", ["run", "record"])
