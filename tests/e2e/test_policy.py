@@ -194,7 +194,8 @@ def test_leader_waits(chiral, policy, tmp_path, rule, held):
 def test_mixed_levels(chiral, policy, combo, text):
     """Pipelines, children and files under rules of every kind, everywhere."""
     script = "for i in 1 2 3; do echo $i | cat | wc -c; done; ls / | sort | head -2; date >/dev/null"
-    s = chiral.run(combo, ["/bin/sh", "-c", script], ["--policy", policy(text)]).expect(0)
+    s = chiral.run(combo, ["/bin/sh", "-c", script], ["--policy", policy(text)])
+    s.expect(0, timeout=60)
     assert s.stdout().startswith(b"2\n2\n2\n") and not s.alarms, s.story()
 
 
