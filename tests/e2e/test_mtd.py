@@ -318,6 +318,19 @@ def test_signals(builder, behaviour, moving, what, signo):
     assert m.process.wait(30) == 128 + signo
 
 
+@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
+@pytest.mark.parametrize("share", ["100%", "0.01%"])
+def test_handlers(builder, behaviour, moving, other, share):
+    """Handlers run where the program is; calls are interrupted, or restarted, as without Chiral."""
+    points = builder.points("h", "* entry " + share)
+    m = moving(points, [behaviour, "handlers"], other=other)
+    assert m.finish() == (0, b"raise 1\ninfo 1\nold 1\ntimer 1\n"
+                          b"interrupted -1 Interrupted system call\nrestarted 1\n"
+                          b"never restarted -1 Interrupted system call\n"), m.stderr
+    m = moving(points, [behaviour, "jumps"], other=other)
+    assert m.finish() == (0, b"jumped 2\n"), m.stderr
+
+
 def test_deep_recursion(builder, behaviour, moving):
     """The stack's end is a crash, and so is the records' end: never silence."""
     points = builder.points("deep", "deep entry 0.1%")

@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,7 +51,7 @@ static int wait_for_input(void)
 	return read(0, &c, 1) == 1 ? 5 : 6;
 }
 
-static int loop(void)
+static _Noreturn int loop(void)
 {
 	puts("waiting");
 	fflush(stdout);
@@ -82,9 +84,103 @@ static int show_environment(int argc, char **argv)
 	return 0;
 }
 
-static void on_signal(int signal)
+static volatile int caught[65];
+static sigjmp_buf jump;
+static int writer;
+
+static NOINLINE void on_signal(int signal)
 {
-	sink = signal;
+	step(signal);
+	caught[signal]++;
+}
+
+static NOINLINE void on_info(int signal, siginfo_t *info, void *context)
+{
+	caught[signal] += info->si_signo == signal && info->si_pid == getpid();
+}
+
+static NOINLINE void write_after_three(int signal)
+{
+	if (++caught[signal] == 3 && write(writer, "x", 1) != 1)
+		perror("write");
+}
+
+static NOINLINE void jump_out(int signal)
+{
+	siglongjmp(jump, signal);
+}
+
+static void set_handler(int signal, void (*f)(int), int flags)
+{
+	struct sigaction a = { .sa_handler = f, .sa_flags = flags };
+
+	if (sigaction(signal, &a, NULL) < 0)
+		perror("sigaction");
+}
+
+/* A loop in memory alone: the handler is called at a point. */
+static NOINLINE int wait_for(int signal, int n)
+{
+	for (long i = 0; caught[signal] < n && i < 2000000000; i++)
+		step((int)i);
+	return caught[signal];
+}
+
+static void set_timer(int microseconds)
+{
+	struct itimerval t = { { 0, microseconds }, { 0, microseconds } };
+
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static int handlers(void)
+{
+	struct sigaction info = { .sa_sigaction = on_info, .sa_flags = SA_SIGINFO }, old;
+	int fds[2], r;
+	char c;
+
+	set_handler(SIGUSR1, on_signal, 0);
+	raise(SIGUSR1);
+	printf("raise %d\n", caught[SIGUSR1]);
+	sigaction(SIGUSR2, &info, NULL);
+	kill(getpid(), SIGUSR2);
+	printf("info %d\n", caught[SIGUSR2]);
+	sigaction(SIGUSR2, NULL, &old);
+	printf("old %d\n", old.sa_sigaction == on_info && old.sa_flags & SA_SIGINFO);
+
+	set_handler(SIGALRM, on_signal, 0);
+	set_timer(20000);
+	printf("timer %d\n", wait_for(SIGALRM, 3) >= 3);
+	if (pipe(fds) < 0)
+		return 1;
+	r = (int)read(fds[0], &c, 1);
+	printf("interrupted %d %s\n", r, strerror(errno));
+	/* Restarted, until the handler itself lets it return. */
+	caught[SIGALRM] = 0;
+	writer = fds[1];
+	set_handler(SIGALRM, write_after_three, SA_RESTART);
+	printf("restarted %d\n", (int)read(fds[0], &c, 1));
+	r = pause();
+	printf("never restarted %d %s\n", r, strerror(errno));
+	set_timer(0);
+	return 0;
+}
+
+static int jumps(void)
+{
+	volatile int n = 0;
+
+	set_handler(SIGALRM, jump_out, SA_NODEFER);
+	if (sigsetjmp(jump, 0))
+		n++;
+	if (n == 2) {
+		set_timer(0);
+		return printf("jumped %d\n", n) < 0;
+	}
+	/* Long enough for this call to have returned: nothing can jump out of a system call. */
+	set_timer(150000);
+	wait_for(SIGUSR1, 1);
+	return 1;
 }
 
 /* What a program that moves cannot do answers an error. */
@@ -96,7 +192,7 @@ static int refused(void)
 	step(1);
 	printf("fork %d %s\n", fork(), strerror(errno));
 	step(2);
-	printf("handler %d %s\n", signal(SIGUSR1, on_signal) == SIG_ERR, strerror(errno));
+	printf("handler %d %s\n", signal(SIGSEGV, on_signal) == SIG_ERR, strerror(errno));
 	printf("ignore %d\n", signal(SIGUSR1, SIG_IGN) == SIG_ERR);
 	p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
 	printf("shared file %d %s\n", p == MAP_FAILED, strerror(errno));
@@ -129,6 +225,10 @@ int main(int argc, char **argv)
 		return show_environment(argc, argv);
 	if (!strcmp(what, "refused"))
 		return refused();
+	if (!strcmp(what, "handlers"))
+		return handlers();
+	if (!strcmp(what, "jumps"))
+		return jumps();
 	if (!strcmp(what, "deep"))
 		return deep(atoi(argv[2])) == -1;
 	if (!strcmp(what, "abort"))

@@ -64,6 +64,8 @@ static int link_bitcode(const struct link *l, const char *to)
 	MUST(r, strv_add(&argv, "-melf_x86_64"));
 	MUST(r, strv_add(&argv, "-static"));
 	MUST(r, strv_add(&argv, "--lto-emit-llvm"));
+	/* Whole-program optimisation would inline the functions that are to be points. */
+	MUST(r, strv_add(&argv, "--lto-O0"));
 	MUST(r, strv_add(&argv, "--entry=__mtd_main"));
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		MUST(r, strv_addf(&argv, "--undefined=%s", wanted[i]));

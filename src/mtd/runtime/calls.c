@@ -8,6 +8,7 @@
 
 #include "calls.h"
 
+#define EINTR  4
 #define EBADF  9
 #define EINVAL 22
 #define ENOSYS 38
@@ -15,8 +16,7 @@
 enum { NR_close = 3, NR_rt_sigaction = 13, NR_dup2 = 33, NR_exit = 60, NR_dup3 = 292,
        NR_exit_group = 231, NR_set_tid_address = 218, NR_gettid = 186, NR_madvise = 28 };
 
-/* x86-64's numbers; ranges, first to last. A call that creates a process or a thread, installs a
- * handler, maps memory otherwise or looks into processes is not among them. */
+/* x86-64's numbers; ranges, first to last. A call that creates a process or a thread, maps memory otherwise or looks into processes is not among them. */
 static const struct {
 	uint16_t first, last;
 } at_home[] = {
@@ -24,11 +24,13 @@ static const struct {
 	{ 14, 14 },	/* rt_sigprocmask */
 	{ 16, 24 },	/* ioctl pread64 pwrite64 readv writev access pipe select sched_yield */
 	{ 32, 33 },	/* dup dup2 */
-	{ 35, 35 },	/* nanosleep */
+	{ 34, 38 },	/* pause nanosleep getitimer alarm setitimer */
 	{ 39, 55 },	/* getpid sendfile and the calls of sockets */
 	{ 62, 63 },	/* kill uname */
 	{ 72, 100 },	/* fcntl ... files ... umask gettimeofday getrlimit getrusage sysinfo times */
 	{ 102, 127 },	/* identity; capget; rt_sigpending */
+	{ 128, 128 },	/* rt_sigtimedwait */
+	{ 130, 130 },	/* rt_sigsuspend */
 	{ 132, 132 },	/* utime */
 	{ 137, 138 },	/* statfs fstatfs */
 	{ 140, 141 },	/* getpriority setpriority */
@@ -89,19 +91,13 @@ static void warn_refused(long nr)
 		    (uint64_t)nr);
 }
 
-/* struct sigaction of the kernel begins with the handler: SIG_DFL 0, SIG_IGN 1. */
-static int installs_handler(const long *a)
-{
-	return a[1] && *(const uint64_t *)a[1] > 1;
-}
-
 /* At home. */
 long perform_call(long nr, const long *a)
 {
 	if (touches_own_descriptor(nr, a))
 		return -EBADF;
-	if (nr == NR_rt_sigaction && !installs_handler(a))
-		return isa_call_x86_64(nr, a);
+	if (nr == NR_rt_sigaction)
+		return signals_set_action(a);
 	if (nr == NR_set_tid_address)
 		return isa_call_x86_64(NR_gettid, a);
 	if (nr == NR_madvise && is_in_heap((uint64_t)a[0], (uint64_t)a[1]))
@@ -144,11 +140,50 @@ _Noreturn void end_program(int status)
 	leave(status);
 }
 
+/* signal(7): calls that are never restarted. */
+static int is_restarted(long nr)
+{
+	static const uint16_t never[] = { 7, 23, 34, 35, 128, 130, 230, 232, 270, 271, 281 };
+
+	for (unsigned i = 0; i < sizeof(never) / sizeof(*never); i++)
+		if (nr == never[i])
+			return 0;
+	return 1;
+}
+
+static int deliver_signals(void)
+{
+	int restart = signals_deliver();
+
+	if (__mtd_mode == MTD_JUMP)
+		die("a signal handler jumped out of a system call, which a program that moves cannot do");
+	return restart;
+}
+
+/* A signal that came since the last point must not wait until the call returns; and the call may return
+ * because of one. */
+static long call_with_signals(long nr, const long *a)
+{
+	for (;;) {
+		long r;
+
+		if (signals_pending())
+			deliver_signals();
+		r = call_home(nr, a);
+		if (!signals_pending())
+			return r;
+		if (!deliver_signals() || r != -EINTR || !is_restarted(nr))
+			return r;
+	}
+}
+
 long __mtd_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	long args[6] = { a, b, c, d, e, f };
 
 	if (nr == NR_exit || nr == NR_exit_group)
 		end_program((int)a & 0xff);
-	return is_memory_call(nr) ? memory_call(nr, args) : call_home(nr, args);
+	if (is_memory_call(nr))
+		return memory_call(nr, args);
+	return call_with_signals(nr, args);
 }

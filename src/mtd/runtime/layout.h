@@ -23,6 +23,8 @@
 #define MTD_DATA_MAX	 0x20000000ul
 #define MTD_CONTROL	 0x60000000ul	/* struct mtd_control */
 #define MTD_CONTROL_SIZE 0x00100000ul
+#define MTD_SIGNALS	 0x60100000ul	/* struct signals */
+#define MTD_SIGNALS_SIZE 0x00004000ul
 #define MTD_THREAD	 0x60200000ul	/* thread block */
 #define MTD_THREAD_BLOCK 0x00010000ul
 #define MTD_TLS_OFFSET	 1024ul		/* of the first thread-local variable in it */

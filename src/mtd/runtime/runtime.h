@@ -104,6 +104,15 @@ long perform_call(long nr, const long *a);
 long call_home(long nr, const long *a);
 _Noreturn void end_program(int status);
 
+/* signals.c */
+/* rt_sigaction of the program, at home. */
+long signals_set_action(const long *a);
+/* Is there a signal whose handler should be called? Cheap. */
+int signals_pending(void);
+/* Calls the handlers of noted signals. A longjmp out of one leaves the mode at MTD_JUMP. Returns whether
+ * all of them want interrupted calls to begin again (SA_RESTART). */
+int signals_deliver(void);
+
 /* ---- per ISA --------------------------------------------------------------------------------- */
 
 /* A system call of this ISA's kernel. */

@@ -117,6 +117,7 @@ void memory_map_regions(void)
 {
 	share_data();
 	map_region(MTD_CONTROL, MTD_CONTROL_SIZE);
+	map_region(MTD_SIGNALS, MTD_SIGNALS_SIZE);
 	map_region(MTD_THREAD, MTD_THREAD_BLOCK);
 	map_region(MTD_RECORDS, MTD_RECORDS_SIZE);
 	map_region(MTD_SHADOW, MTD_SHADOW_SIZE);

@@ -47,7 +47,7 @@ void draw_count(void)
 	int64_t n = 0;
 
 	if (!c || !c->largest[d]) {
-		__mtd_count = INT64_MAX;
+		__mtd_count = signals_pending() ? -1 : INT64_MAX;
 		return;
 	}
 	get_random(random, sizeof(random));
@@ -55,6 +55,9 @@ void draw_count(void)
 		if (random[k] < c->bit[d][k])
 			n |= (int64_t)1 << k;
 	__mtd_count = n;
+	/* Home's handler may have run before that. */
+	if (signals_pending())
+		__mtd_count = -1;
 }
 
 /* The count ran out here: is it this point's turn? */
@@ -82,6 +85,14 @@ int __mtd_enter(uint32_t function, uint32_t where)
 		return 2;
 	if (__mtd_mode != MTD_RUN)
 		die("a function was entered while the program was unwinding");
+	if (signals_pending()) {
+		signals_deliver();
+		/* A handler jumped: unwind without records, the frame is left. */
+		if (__mtd_mode == MTD_JUMP)
+			return 1;
+		draw_count();
+		return 0;
+	}
 	if (!accept_point(function, where)) {
 		draw_count();
 		return 0;

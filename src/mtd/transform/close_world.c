@@ -15,7 +15,8 @@ static const char *const kept[] = {
 	"roundevenf", "sin", "sinf", "cos", "cosf", "exp", "expf", "exp2", "exp2f", "log", "logf",
 	"log2", "log2f", "log10", "log10f", "pow", "powf", "fmin", "fminf", "fmax", "fmaxf", "ldexp",
 	"ldexpf", "frexp", "lround", "lroundf", "llround", "llroundf", "lrint", "lrintf", "llrint",
-	"llrintf", "tan", "tanf",
+	"llrintf", "tan", "tanf", "acos", "acosf", "asin", "asinf", "atan", "atanf", "cosh", "coshf",
+	"sinh", "sinhf", "tanh", "tanhf", "exp10", "exp10f",
 };
 
 /* An alias is one more name. The name itself goes with the unused code. */

@@ -140,7 +140,7 @@ void step_longjmp(struct ir *ir)
 	for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++) {
 		LLVMValueRef f = LLVMGetNamedFunction(ir->module, names[k]);
 
-		if (!f)
+		if (!f || ir_is_defined(f))
 			continue;
 		LLVMReplaceAllUsesWith(f, ir->jump.fn);
 		LLVMDeleteFunction(f);

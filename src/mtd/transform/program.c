@@ -3,6 +3,7 @@
 #include "mtd/transform/steps.h"
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "mtd/libc/libc.h"
 #include "mtd/transform/index.h"
 
@@ -17,12 +18,14 @@ static bool name_is_one_of(const char *name, const char *const *list, size_t n)
 	return false;
 }
 
+/* A function of such a name that the program defines is one as all others: musl's siglongjmp calls
+ * longjmp, which it does not define here. */
 bool ir_is_setjmp(LLVMValueRef call)
 {
 	static const char *const names[] = { "setjmp", "_setjmp", "sigsetjmp", "__sigsetjmp" };
 	LLVMValueRef f = ir_called(call);
 
-	return f && name_is_one_of(ir_name(f), names, ARRAY_SIZE(names));
+	return f && !ir_is_defined(f) && name_is_one_of(ir_name(f), names, ARRAY_SIZE(names));
 }
 
 bool ir_is_longjmp(LLVMValueRef call)
@@ -30,7 +33,7 @@ bool ir_is_longjmp(LLVMValueRef call)
 	static const char *const names[] = { "longjmp", "_longjmp", "siglongjmp" };
 	LLVMValueRef f = ir_called(call);
 
-	return f && name_is_one_of(ir_name(f), names, ARRAY_SIZE(names));
+	return f && !ir_is_defined(f) && name_is_one_of(ir_name(f), names, ARRAY_SIZE(names));
 }
 
 /* The C library's files are compiled in a folder of this name, see tools/mtd-libc. */
@@ -146,6 +149,20 @@ static void spread_to_callers(struct program *p)
 	}
 }
 
+/* A function that was selected by name and is not there: inlined at compile time, or misspelt. */
+static void warn_missing(const struct program *p, const struct mtd_points *points)
+{
+	for (size_t i = 0; i < points->n; i++) {
+		bool there = points->v[i].function[0] == '*';
+
+		for (unsigned k = 0; k < p->n && !there; k++)
+			there = !strcmp(ir_name(p->fns[k].value), points->v[i].function);
+		if (!there)
+			log_warn("the program has no function %s to be a switch point: it has another name, "
+				 "or the compiler has put it into its callers", points->v[i].function);
+	}
+}
+
 void program_find_points(struct ir *ir, const struct mtd_points *points, struct program *ret)
 {
 	struct program p = { 0 };
@@ -162,6 +179,7 @@ void program_find_points(struct ir *ir, const struct mtd_points *points, struct 
 			mark_fixed(&p, p.fns[k].value);
 	for (unsigned k = 0; k < p.n; k++)
 		mark_point(ir, &p.fns[k], points);
+	warn_missing(&p, points);
 	spread_to_callers(&p);
 	for (unsigned k = 0; k < p.n; k++)
 		if (p.fns[k].may_switch && p.fns[k].fixed)

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signal handlers of the program. The kernel's handler, in the home process, only notes the signal; the
+ * program's own is called where the program is in a state that can go on anywhere: at a switch point,
+ * or around a system call. It runs to its end on the node where the thread is, and does not switch.
+ */
+#include "mtd/runtime/runtime.h"
+
+#define EINVAL	 22
+#define ENOSYS	 38
+#define N_SIGNALS 64
+
+enum { NR_rt_sigaction = 13 };
+enum { SIG_ILL = 4, SIG_BUS = 7, SIG_FPE = 8, SIG_KILL = 9, SIG_SEGV = 11, SIG_STOP = 19 };
+
+#define SA_SIGINFO	0x4ul
+#define SA_RESTART	0x10000000ul
+#define SA_RESETHAND	0x80000000ul
+#define HANDLER_DEFAULT 0ul
+#define HANDLER_IGNORE	1ul
+
+/* The kernel's struct sigaction of x86-64. */
+struct action {
+	uint64_t handler, flags, restorer, mask;
+};
+
+struct info {
+	char bytes[128];	/* siginfo_t: the same on both ISAs */
+};
+
+/* In shared memory: the thread finds it on either node. */
+struct signals {
+	uint64_t pending;	/* bit n-1: signal n; set by home's handler only */
+	struct action action[N_SIGNALS];
+	struct info info[N_SIGNALS];
+	uint32_t handling;	/* the program's handler runs */
+};
+
+#define SIGNALS ((struct signals *)(MTD_SIGNALS))
+
+static int is_fault(long signal)
+{
+	return signal == SIG_ILL || signal == SIG_BUS || signal == SIG_FPE || signal == SIG_SEGV;
+}
+
+/* Called by the kernel, at home, on the home process's stack. */
+static void note(int signal, const struct info *info, void *context)
+{
+	(void)context;
+	SIGNALS->info[signal - 1] = *info;
+	__atomic_fetch_or(&SIGNALS->pending, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
+	/* Running here: the next point takes the slow path. */
+	if (__mtd_mode == MTD_RUN)
+		__mtd_count = -1;
+}
+
+/* Should a call that the signal interrupted begin again? */
+static int call_handler(unsigned n)
+{
+	struct action *action = &SIGNALS->action[n];
+	uint64_t handler = action->handler;
+	int restart = (action->flags & SA_RESTART) != 0;
+
+	if (handler == HANDLER_DEFAULT || handler == HANDLER_IGNORE)
+		return 1;
+	if (action->flags & SA_RESETHAND)
+		action->handler = HANDLER_DEFAULT;
+	if (action->flags & SA_SIGINFO)
+		((void (*)(int, struct info *, void *))handler)((int)n + 1, &SIGNALS->info[n], NULL);
+	else
+		((void (*)(int))handler)((int)n + 1);
+	return restart;
+}
+
+int signals_deliver(void)
+{
+	struct signals *s = SIGNALS;
+	int64_t count = __mtd_count;
+	uint64_t pending;
+	int restart = 1;
+
+	if (mtd_node.role == ROLE_ALONE || s->handling || __mtd_mode != MTD_RUN)
+		return 0;
+	s->handling = 1;
+	while (__mtd_mode == MTD_RUN &&
+	       (pending = __atomic_load_n(&s->pending, __ATOMIC_SEQ_CST))) {
+		unsigned n = (unsigned)__builtin_ctzll(pending);
+
+		__atomic_fetch_and(&s->pending, ~(1ull << n), __ATOMIC_SEQ_CST);
+		__mtd_count = INT64_MAX;
+		restart &= call_handler(n);
+	}
+	s->handling = 0;
+	if (__mtd_mode == MTD_RUN)
+		__mtd_count = count;
+	return restart;
+}
+
+int signals_pending(void)
+{
+	return mtd_node.role != ROLE_ALONE &&
+	       __atomic_load_n(&SIGNALS->pending, __ATOMIC_RELAXED) && !SIGNALS->handling;
+}
+
+/* rt_sigaction at home, for a thread on either node. */
+long signals_set_action(const long *a)
+{
+	const struct action *new = (const struct action *)a[1];
+	struct action *old = (struct action *)a[2], before, kernel;
+	long signal = a[0], r;
+
+	if (signal < 1 || signal > N_SIGNALS || a[3] != 8)
+		return -EINVAL;
+	before = SIGNALS->action[signal - 1];
+	if (new && new->handler != HANDLER_DEFAULT && new->handler != HANDLER_IGNORE && is_fault(signal)) {
+		warn_number("a program that moves cannot handle its own faults; refused for signal ",
+			    (uint64_t)signal);
+		return -ENOSYS;
+	}
+	if (new) {
+		long args[6] = { signal, (long)&kernel, 0, 8, 0, 0 };
+
+		kernel = *new;
+		if (new->handler != HANDLER_DEFAULT && new->handler != HANDLER_IGNORE) {
+			kernel.handler = (uint64_t)note;
+			/* The call has to return for the handler to be called: __mtd_syscall() restarts it. */
+			kernel.flags = (new->flags | SA_SIGINFO) & ~(SA_RESETHAND | SA_RESTART);
+		}
+		r = isa_call_x86_64(NR_rt_sigaction, args);
+		if (r < 0)
+			return r;
+		SIGNALS->action[signal - 1] = *new;
+	}
+	if (old)
+		*old = before;
+	return 0;
+}
