@@ -38,7 +38,7 @@ def script(bed, text, shell=("sh",), env=None, options=(), files=None, begin="se
 
 # ---- coreutils ----------------------------------------------------------------------------------
 
-@row("coreutils: text", packages=["coreutils"], fast=True)
+@row("coreutils: text", packages=["coreutils"])
 def coreutils_text(bed):
     script(bed, """
         sort words | uniq -c | sort -rn | head -n 3; sort -k 2 -u words | sha256sum
@@ -56,7 +56,7 @@ def coreutils_text(bed):
     """)
 
 
-@row("coreutils: files", packages=["coreutils"], fast=True)
+@row("coreutils: files", packages=["coreutils"])
 def coreutils_files(bed):
     script(bed, """
         ls -l words left; ls -laR tree | grep -v '\\.\\.$' | cut -c 1-10; ls -i1 tree | wc -w
@@ -66,7 +66,7 @@ def coreutils_files(bed):
         stat -c '%n %s %a %h %F' words soft; stat -c %Y tree; realpath --relative-to=. tree/../words
         touch -d @1500000000 t; touch -r t u; stat -c %Y u; touch -c none; date -r t +%F
         chmod 640 t; chmod u+x,g-r t; stat -c %a t; chmod -R a-w tree; ls -ld tree | cut -c 1-10
-        chmod -R u+w tree; chown "$(id -u):$(id -g)" t; chgrp "$(id -g)" u; stat -c %u:%g t
+        chmod -R u+w tree; chown "+$(id -u):+$(id -g)" t; chgrp "+$(id -g)" u; stat -c %u:%g t
         mkdir -p m/n/o; mkdir -m 700 p; rmdir -p m/n/o; rmdir none; mkfifo f; stat -c %F f
         dd if=blob of=part bs=1000 skip=3 seek=2 count=50 conv=notrunc status=none; sha1sum part
         dd if=words bs=4k count=1 2>/dev/null | dd conv=ucase status=none | tail -c 20
@@ -80,7 +80,7 @@ def coreutils_files(bed):
     """)
 
 
-@row("coreutils: system", packages=["coreutils"], fast=True)
+@row("coreutils: system", packages=["coreutils"])
 def coreutils_system(bed):
     script(bed, """
         date -u -d @1700000000; date +%Y | wc -c; id -u; id -un; groups; whoami; uname -sm; arch
@@ -96,7 +96,7 @@ def coreutils_system(bed):
     """)
 
 
-@row("findutils", packages=["findutils"], fast=True)
+@row("findutils", packages=["findutils"])
 def findutils(bed):
     script(bed, """
         find . | sort; find . -type f -size +1k -printf '%p %s %m\\n' | sort
@@ -109,7 +109,7 @@ def findutils(bed):
     """)
 
 
-@row("grep, sed, diffutils", packages=["grep", "sed", "diffutils"], fast=True)
+@row("grep, sed, diffutils", packages=["grep", "sed", "diffutils"])
 def grep_sed(bed):
     script(bed, """
         grep -c abc words; grep -n 'fed$' words | head -n 3; grep -E '^(00|99)' words | wc -c
@@ -123,7 +123,7 @@ def grep_sed(bed):
     """)
 
 
-@row("gawk, mawk", packages=["gawk", "mawk"], fast=True)
+@row("gawk, mawk", packages=["gawk", "mawk"])
 def awk(bed):
     body = """
         $A '{ n[$2 ~ /^a/] += $1 } END { print n[0], n[1] }' words; $A -F. '{ print NF }' left | uniq
@@ -167,7 +167,7 @@ trap 'echo at the end' EXIT; exit 7
 """
 
 
-@row("dash", packages=["dash"], fast=True)
+@row("dash", packages=["dash"])
 def dash(bed):
     script(bed, SHELL, ("dash",), files={"lib": b"greet() { echo hello; }\n"}, begin="")
 
@@ -184,7 +184,7 @@ read -t 0.1 z </dev/zero; echo $?; ulimit -c 0; exec 3>lock; flock 3; echo $BASH
 """
 
 
-@row("bash", packages=["bash"], fast=True)
+@row("bash", packages=["bash"])
 def bash(bed):
     script(bed, SHELL.replace("exit 7", BASH + "exit 7"), ("bash",),
            files={"lib": b"greet() { echo hello; }\n"}, begin="")
@@ -205,7 +205,7 @@ def bash_file(bed):
 
 # ---- archives -----------------------------------------------------------------------------------
 
-@row("tar, gzip", packages=["tar", "gzip"], fast=True)
+@row("tar, gzip", packages=["tar", "gzip"])
 def tar(bed):
     script(bed, """
         tar -c -f t.tar tree words; tar -t -v -f t.tar | cut -c 1-10; sha256sum t.tar
@@ -257,7 +257,7 @@ SQL = (b"create table t(a integer primary key, b text, c integer);\nbegin;\n" +
        b"begin; delete from t; rollback;\npragma integrity_check;\nvacuum;\nselect count(*) from t;\n")
 
 
-@row("sqlite3", packages=["sqlite3"], fast=True)
+@row("sqlite3", packages=["sqlite3"])
 def sqlite(bed):
     script(bed, "for m in delete truncate persist wal; do "
            "sqlite3 $m.db \"pragma journal_mode=$m;\" '.read q.sql'; "
@@ -325,7 +325,7 @@ sys.exit(5)
 """
 
 
-@row("python3", packages=["python3"], fast=True, limit=400)
+@row("python3", packages=["python3"], limit=400)
 def python(bed):
     script(bed, "python3 p.py; echo $?; python3 -c 'print(6 * 7)'; python3 -m json.tool j; "
            "python3 -V | cut -c 1-8; echo 'print(1)' | python3; python3 -c 'x = 1 / 0'; echo $?; "
@@ -394,7 +394,7 @@ def certificate(bed):
            "-out cert -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1")
 
 
-@row("curl", packages=["curl", "openssl", "busybox"], fast=True)
+@row("curl", packages=["curl", "openssl", "busybox"])
 def curl(bed):
     """Plain and by TLS, from servers outside the session."""
     work(bed)
@@ -418,7 +418,7 @@ def curl(bed):
     bed.same([*get, f"file://{bed.root}/new/left"])
 
 
-@row("openssl", packages=["openssl"], fast=True)
+@row("openssl", packages=["openssl"])
 def openssl(bed):
     """What is random is the same in both variants, and never the same again. (An error's text has the
     address of the thread in it.)"""
@@ -441,7 +441,7 @@ def openssl(bed):
 
 # ---- others -------------------------------------------------------------------------------------
 
-@row("busybox", packages=["busybox"], fast=True)
+@row("busybox", packages=["busybox"])
 def busybox(bed):
     """As a shell with its own applets."""
     script(bed, """
@@ -467,7 +467,7 @@ fail: ; false
 """
 
 
-@row("make", packages=["make"], fast=True)
+@row("make", packages=["make"])
 def make(bed):
     script(bed, "make; make; touch -d @1700000000 one; make -n left.up; make left.up; cat left.up; make -k fail none; echo $?; "
            "make -p -n | grep -c '^%'; make -s -C . one; echo $?", files={"Makefile": MAKEFILE})
