@@ -79,7 +79,8 @@ static uint32_t action_stop(enum filter_role role)
 static bool row_needs_tracer(const struct call_row *row)
 {
 	return row->irregular == IRR_EXECVE || row->irregular == IRR_CLONE ||
-	       row->irregular == IRR_WAIT || row->irregular == IRR_SET_TID;
+	       row->irregular == IRR_WAIT || row->irregular == IRR_SET_TID ||
+	       (row->disposition == DISP_REFUSED && row->flags & CALL_WATCHED);
 }
 
 /* What happens to a call of the row; irregular calls may have exceptions that depend on arguments. */
@@ -91,7 +92,8 @@ static uint32_t row_action(const struct filter_build *b, const struct call_row *
 	if (b->role == FILTER_LEADER_RECORDED && row_is_recorded(b->isa, row))
 		return SCMP_ACT_ALLOW;
 	/* Unsupported calls go to the monitor, which names them once. */
-	if (row->disposition == DISP_REFUSED && row->status == STATUS_REFUSED)
+	if (row->disposition == DISP_REFUSED && row->status == STATUS_REFUSED &&
+	    !(row->flags & CALL_WATCHED))
 		return SCMP_ACT_ERRNO(row->refuse_errno);
 	if (row_needs_tracer(row))
 		return SCMP_ACT_TRACE(0);

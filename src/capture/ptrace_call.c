@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "calls/recorded.h"
 #include "capture/execcheck.h"
+#include "isa/cpu.h"
 #include "variant/auxv.h"
 #include "variant/decide.h"
 #include "variant/libcrypto.h"
@@ -510,5 +511,13 @@ void tracee_at_exec(struct tracer *t, struct tracee *tr)
 		leader_pause(t->leader, &tr->slot);
 		tracee_emit(t, tr, 0);
 	}
-	tracee_continue_to_exit(tr, 0);
+	r = isa_cpu_hide(tr->tid);
+	if (r == 1) {
+		tr->state = TRACEE_RUNNING;
+		tracee_continue(tr, 0);
+	} else if (r == 0) {
+		tracee_continue_to_exit(tr, 0);
+	} else if (r != -ESRCH) {
+		fail(t, r, "hide the processor");
+	}
 }

@@ -12,6 +12,8 @@
  */
 #include "capture/ptrace.h"
 
+#include "isa/cpu.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -241,7 +243,8 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 		tracee_swallow_stop(t, tr);
 		return;
 	}
-	if (counter_answer(&tr->counter, tr->tid, &info)) {
+	if (counter_answer(&tr->counter, tr->tid, &info) ||
+	    (signal == SIGSEGV && is_fault(signal, &info) && isa_cpu_emulate(tr->tid))) {
 		tracee_continue(tr, 0);
 	} else if (is_fault(signal, &info)) {
 		emit_signal(t, tr, SIGNAL_FAULT, signal, &info);

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "capture/bpf/recorder.h"
 #include "isa/counter.h"
+#include "isa/cpu.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -229,6 +230,11 @@ static int probe_counter(char *detail)
 				   : check_say(detail, 1, "the counter can be read all the same");
 }
 
+static int probe_processor(char *detail)
+{
+	return isa_cpu_is_hidden() ? 0 : check_say(detail, 1, "no CPUID faulting");
+}
+
 #define NEEDS_ROOT "run chiral as root"
 /* Asked for already, so that people know what their machines will be able to do. */
 #define LATER "not used yet: "
@@ -241,6 +247,9 @@ const struct check check_host[] = {
 	{"counter-trap", CHECK_NICE,
 	 "the same numbers for all variants that read the time counter themselves (PR_SET_TSC)",
 	 "on arm64 a kernel of 6.12 or newer", probe_counter},
+	{"processor", CHECK_NICE, "show programs the same processor on every machine of this ISA",
+	 "a machine with cpuid_fault in /proc/cpuinfo; on others, programs that choose code by the "
+	 "processor's features (AVX2) may alarm", probe_processor},
 	{"btf", CHECK_NICE, "--capture bpf: type information of the kernel",
 	 "a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's", probe_btf},
 	{"bpf", CHECK_NICE, "--capture bpf: a leader whose calls are recorded by the kernel, without stops",

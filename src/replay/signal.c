@@ -12,6 +12,8 @@
  */
 #include "replay/replay.h"
 
+#include "isa/cpu.h"
+
 #include "base/clock.h"
 #include "replay/timer.h"
 #include "variant/proc.h"
@@ -147,6 +149,8 @@ void replay_at_signal(struct replay *rp, struct fthread *f, int signal)
 			end_suspend(f);
 		ptrace(PTRACE_SETSIGINFO, f->tid, 0, &f->sending_info);
 		ptrace(PTRACE_CONT, f->tid, 0, (void *)(long)signal);
+	} else if (signal == SIGSEGV && is_fault(signal, &info) && isa_cpu_emulate(f->tid)) {
+		ptrace(PTRACE_CONT, f->tid, 0, 0);
 	} else if (is_fault(signal, &info)) {
 		f->stop = STOP_SIGNAL;
 		f->fault = signal;

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "isa/cpu.h"
 #include "replay/timer.h"
 #include "variant/auxv.h"
 #include "variant/decide.h"
@@ -190,7 +191,13 @@ static void at_exec(struct replay *rp, struct fthread *f)
 	    (by = fthread_find(&rp->threads, (pid_t)former)))
 		take_over(rp, f, by);
 	f->process->most_threads = 1;
-	resume(f);
+	r = isa_cpu_hide(f->tid);
+	if (r == 1)
+		f->phase = PHASE_NONE; /* it is behind its execve */
+	if (r >= 0)
+		resume(f);
+	else if (r != -ESRCH)
+		rp->err = log_errno(-r, "cannot hide the processor from the follower");
 }
 
 /* ---- exit stops ------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "variant/auxv.h"
 
+#include "isa/cpu.h"
 #include "isa/isa.h"
 
 #include <elf.h>
@@ -54,6 +55,8 @@ static void edit_entry(uint64_t *type, uint64_t *value, const struct start *iden
 {
 	if (*type == AT_SYSINFO_EHDR)
 		*type = AT_IGNORE;
+	if (*type == AT_HWCAP || *type == AT_HWCAP2)
+		*value = isa_cpu_hwcap(*type, *value);
 	if (!identity)
 		return;
 	switch (*type) {

@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /*
- * The tracee pid is at PTRACE_EVENT_EXEC. Hides the vDSO, so that every reading of a clock is a call;
- * with identity (may be NULL) also shows its user and group ids. AT_RANDOM stays the variant's own:
+ * The tracee pid is at PTRACE_EVENT_EXEC. Hides the vDSO, so that every reading of a clock is a call,
+ * and the processor's features (isa/cpu.h); with identity (may be NULL) also shows its user and group ids. AT_RANDOM stays the variant's own:
  * canaries must differ. *ret_loader: the address of the dynamic loader (AT_BASE), 0 when there is none.
  * 0 or -errno.
  */

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "isa/cpu.h"
 #include "variant/auxv.h"
 #include "variant/counter.h"
 
@@ -226,12 +227,14 @@ static int spawn_traced(const struct spawn *s, struct report_page *page, struct 
 		uint64_t base;
 
 		r = auxv_edit(pid, s->start->has_identity ? s->start : NULL, &base);
-		if (r == 0)
-			loader_find(pid, base, &ret->loader);
-		else
-			log_errno(-r, "cannot edit the auxiliary vector of '%s'", s->path);
+		if (r < 0)
+			return log_errno(-r, "cannot edit the auxiliary vector of '%s'", s->path);
+		loader_find(pid, base, &ret->loader);
+		r = isa_cpu_hide(pid);
+		if (r < 0)
+			return log_errno(-r, "cannot hide the processor from '%s'", s->path);
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int variant_spawn(const struct spawn *s, struct spawned *ret)

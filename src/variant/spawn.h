@@ -25,7 +25,7 @@ struct spawn {
 };
 
 struct spawned {
-	pid_t pid;		/* at PTRACE_EVENT_EXEC */
+	pid_t pid;		/* at PTRACE_EVENT_EXEC, or at the exit stop behind it */
 	struct loader loader;
 	int notify_fd;		/* followers: the user notification descriptor, owned; else -1 */
 };

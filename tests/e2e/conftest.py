@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the end-to-end tests: the chiral binary, one microVM for the whole run, a limit for
 every test, and the check that no test leaves a process behind."""
+import json
 import os
 import signal
 import sys
@@ -120,6 +121,14 @@ def live(build, chiral):
             ship += ["--program", f"{isa}={path}"]
         return chiral.run(combo, [f"./{program}", *arguments], [*ship, *options], **kwargs)
     return start
+
+
+@pytest.fixture
+def one_processor(chiral):
+    """Programs are shown the same processor on both nodes, as far as this machine can do that."""
+    checks = json.loads(chiral.command("check", "--json").stdout)["checks"]
+    if not next(c for c in checks if c["name"] == "processor")["ok"]:
+        pytest.skip("this machine has no CPUID faulting")
 
 
 @pytest.fixture(scope="session")

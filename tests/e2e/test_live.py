@@ -82,6 +82,15 @@ def test_every_supported_call_has_a_live_test(build):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("level", ["async", "lockstep"])
+def test_processor(live, combo, level, one_processor):
+    """In threads, handlers, children and after exec the processor is the same everywhere."""
+    s = live(combo, "cpu", options=["--level", level]).expect(0, timeout=60)
+    places = ("main", "thread", "handler", "child", "executed")
+    assert s.stdout().decode() == "".join(f"{place}: 0\n" for place in places), s.story()
+    assert not s.alarms, s.story()
+
+
 def leaders_variant(s):
     """The pid of the program that does the real work: its session names it."""
     started = wait_until(lambda: [e for e in s.status if e.get("event") == "started"], 10, "a start")
