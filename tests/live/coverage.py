@@ -82,9 +82,11 @@ def straced(program, subs, places):
     made = set()
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "log")
-        subprocess.run(["strace", "-f", "-qq", "-e", "raw=all", "-e", "signal=none", "-o", log, program],
-                       stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       env=ENVIRONMENT, check=True)
+        done = subprocess.run(["strace", "-f", "-qq", "-e", "raw=all", "-e", "signal=none", "-o", log,
+                               program],
+                              stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
+        assert done.returncode == 0, f"{program} fails under strace: {done.stderr.decode()}"
         with open(log, encoding="utf-8", errors="replace") as f:
             for line in f:
                 m = LINE.match(line)

@@ -56,8 +56,6 @@ static void advice(void)
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
 		EXPECT(madvise(p, 4 * page, told[i]) == 0 || errno == EINVAL);
 	EXPECT(p[0] == 'm' && p[3 * page] == 'm');
-	/* What the pages hold afterwards would be the kernel's choice. */
-	FAILS(madvise(p, page, MADV_FREE), EINVAL);
 	EXPECT(madvise(p, page, MADV_DONTNEED) == 0 && p[0] == 0);
 	q = map(1, PROT_READ | PROT_WRITE, MAP_SHARED);
 	q[0] = 's';

@@ -3,6 +3,7 @@
 #include "calls.h"
 
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -58,6 +59,7 @@ static const struct {
 static void sub_calls(void)
 {
 	int pair[2], value = 0;
+	void *p;
 
 	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
 	FAILS(ioctl(pair[0], TIOCSTI, "x"), EIO);
@@ -66,9 +68,14 @@ static void sub_calls(void)
 	FAILS(prctl(PR_SET_MM, 1, 0, 0, 0), EPERM);
 	EXPECT(prctl(PR_GET_SECCOMP) == 0);
 	EXPECT(prctl(PR_SET_DUMPABLE, 0) == 0 && prctl(PR_GET_DUMPABLE) == 1);
+	/* What the pages hold afterwards would be the kernel's choice. */
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	EXPECT(p != MAP_FAILED);
+	FAILS(madvise(p, 4096, MADV_FREE), EINVAL);
+	munmap(p, 4096);
 	close(pair[0]);
 	close(pair[1]);
-	say("TIOCSTI, SO_ATTACH_FILTER, PR_SET_SECCOMP, PR_SET_MM, PR_SET_DUMPABLE\n");
+	say("MADV_FREE, TIOCSTI, SO_ATTACH_FILTER, PR_SET_SECCOMP, PR_SET_MM, PR_SET_DUMPABLE\n");
 }
 
 void test_refused(void)
