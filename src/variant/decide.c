@@ -141,6 +141,8 @@ bool call_is_elastic(const struct call_record *c)
 {
 	if (c->id == CALL_CLOCK_GETTIME)
 		return c->arg[0] == CLOCK_MONOTONIC || c->arg[0] == CLOCK_MONOTONIC_COARSE;
+	if (c->id == CALL_RT_SIGPROCMASK)
+		return true;
 	return c->id == CALL_GETRANDOM && c->arg[2] == GRND_NONBLOCK;
 }
 
