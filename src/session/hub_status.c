@@ -101,6 +101,24 @@ static void put_counts(struct writer *w, const struct peer *p, const char *role)
 	json_end_object(w);
 }
 
+/* How the leader was captured, when the kernel recorded its calls. */
+static void put_recorded(struct writer *w, const struct exited *e)
+{
+	static const char *const names[EXITED_REASONS] = { "full", "unread", "large", "signals" };
+
+	if (!e->recorded)
+		return;
+	json_key(w, "recorded");
+	json_u64(w, e->recorded);
+	json_key(w, "completed");
+	json_begin_object(w);
+	for (int i = 0; i < EXITED_REASONS; i++) {
+		json_key(w, names[i]);
+		json_u64(w, e->completed[i]);
+	}
+	json_end_object(w);
+}
+
 void hub_status_exit(struct hub *h)
 {
 	const struct peer *counted = h->n_followers ? &h->followers[0] : &h->leader;
@@ -125,6 +143,7 @@ void hub_status_exit(struct hub *h)
 	json_u64(&w, h->events);
 	json_key(&w, "bytes");
 	json_u64(&w, h->bytes);
+	put_recorded(&w, &h->leader.result);
 	put_counts(&w, &h->leader, "leader");
 	put_counts(&w, counted, "calls");
 	json_end_object(&w);

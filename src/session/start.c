@@ -342,6 +342,9 @@ void exited_encode(struct writer *w, const struct exited *e)
 	put_u64(w, e->local);
 	put_u64(w, e->events);
 	put_u64(w, e->bytes);
+	put_u64(w, e->recorded);
+	for (int i = 0; i < EXITED_REASONS; i++)
+		put_u64(w, e->completed[i]);
 }
 
 int exited_decode(const uint8_t *body, size_t len, struct exited *ret)
@@ -355,6 +358,9 @@ int exited_decode(const uint8_t *body, size_t len, struct exited *ret)
 	e.local = get_u64(&r);
 	e.events = get_u64(&r);
 	e.bytes = get_u64(&r);
+	e.recorded = get_u64(&r);
+	for (int i = 0; i < EXITED_REASONS; i++)
+		e.completed[i] = get_u64(&r);
 	if (!reader_done(&r))
 		return -EPROTO;
 	*ret = e;

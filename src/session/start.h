@@ -100,12 +100,16 @@ int started_decode(const uint8_t *body, size_t len, struct started *ret);
 void started_free(struct started *s);
 
 /* EXITED: the variant is gone. */
+#define EXITED_REASONS 4
 struct exited {
 	int32_t wait_status;	/* wait(2) status of the first process */
 	uint64_t compared;	/* calls: compared, replayed, mirrored, local seen by the monitor */
 	uint64_t replayed;
 	uint64_t local;
 	uint64_t events, bytes;	/* sent or consumed */
+	/* A leader's calls that the kernel recorded, and those of them that the tracer had to complete: no
+	 * room in the ring, memory that the kernel could not read, too much of it, EPIPE. */
+	uint64_t recorded, completed[EXITED_REASONS];
 	bool diverged;		/* not on the wire: the monitor's own knowledge */
 };
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from chiral import EXIT_OWN_FAILURE, LOCAL_LOCAL, MARKER
+from chiral import EXIT_OWN_FAILURE, LOCAL_LOCAL, MARKER, NATIVE
 
 # Programs that do the same twice, apart from what is taken out below.
 PROGRAMS = {
@@ -87,6 +87,42 @@ def test_verify(chiral, large, tmp_path):
     path = str(tmp_path / "record")
     chiral.start(["record", "--capture", "bpf", "-o", path], ["/bin/cat", large], status=False).expect(0)
     chiral.start(["verify", path, "--node", "local"], None, status=False).expect(0)
+
+
+@pytest.fixture(scope="module")
+def recording(build):
+    path = os.path.join(build, "tests", "live", f"recording.{NATIVE}")
+    assert os.path.exists(path), f"{path} was not built"
+    return path
+
+
+def test_same_stream_of_what_is_hard(chiral, recording, tmp_path):
+    """Memory that is large, long, scattered or not there."""
+    streams = [plain(stream(chiral, how, [recording], str(tmp_path / how), 0))
+               for how in ("ptrace", "bpf")]
+    assert streams[0] == streams[1]
+
+
+def completed(session):
+    return session.status[-1]["completed"]
+
+
+def test_completed_by_the_tracer(chiral, recording):
+    """What the kernel could not record whole is compared all the same."""
+    s = chiral.run(LOCAL_LOCAL, [recording], ["--capture", "bpf"]).expect(0)
+    assert not s.alarms, s.story()
+    assert completed(s)["unread"] and completed(s)["large"] and completed(s)["signals"], s.status
+
+
+def test_ring_overflows(chiral, recording):
+    """A follower that is slower than its leader: threads wait, no call is lost."""
+    counts = []
+    for how in ("ptrace", "bpf"):
+        s = chiral.run(LOCAL_LOCAL, [recording, "flood"], ["--capture", how]).expect(0, timeout=100)
+        assert not s.alarms, s.story()
+        counts.append(s.status[-1]["calls"]["compared"])
+    assert completed(s)["full"], s.status
+    assert counts[0] == counts[1]
 
 
 def without_bpf(argv, **kwargs):

@@ -32,6 +32,7 @@ RUNS = {
     "descriptors": ("descriptors", [], 0, []),
     "descriptors-local": ("descriptors", [], 0, ["--local", "/etc/passwd",
                                                  "--local", "/usr/lib"]),
+    "recording": ("recording", [], 0, []),
     "threads": ("threads", ["many"], 0, []),
     "files": ("threads", ["files"], 0, []),
     "main-exits": ("threads", ["main-exits"], 0, []),

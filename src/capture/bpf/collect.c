@@ -15,6 +15,8 @@
 #define IDLE_AFTER_MS  20	/* without one: the kernel wakes us at the next */
 #define IDLE_MAX_US    1000000	/* however that goes */
 
+_Static_assert(_RECORD_REASON_MAX - 1 == EXITED_REASONS, "a counter for each reason");
+
 static void fail(struct tracer *t, const struct tracee *tr, int err, const char *what)
 {
 	if (t->err == 0)
@@ -91,6 +93,7 @@ static void take_call(struct tracer *t, struct tracee *tr, const struct record_c
 
 	settle_held(t, tr, r);
 	rec->taken++;
+	t->counts.recorded++;
 	rec->look_at = 0;
 	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
 	tr->in_code = false;
@@ -206,7 +209,7 @@ void collector_complete(struct tracer *t, struct tracee *tr, int signal)
 	rec->incomplete = false;
 	r = rec->open;
 	if (r.head.reason < _RECORD_REASON_MAX)
-		t->collector.incomplete[r.head.reason]++;
+		t->counts.completed[r.head.reason - 1]++;
 	if (!is_where_it_was(tr, &r))
 		fail(t, tr, ETIME, "was not completed before the program went on");
 	else

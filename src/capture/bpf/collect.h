@@ -36,7 +36,6 @@ struct collector {
 	pthread_mutex_t lock;
 	pthread_t thread;
 	_Atomic bool ending;
-	uint64_t incomplete[_RECORD_REASON_MAX]; /* calls that the tracer had to complete */
 };
 
 /* What a thread's records have brought so far. */

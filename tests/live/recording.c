@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls that are hard to record whole: their memory is large, long, scattered, or not there. */
+#include "live.h"
+
+#include <limits.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define PAGE  4096
+#define LARGE (10 << 20)
+
+static void fill(char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)(i * 7 + i / 251);
+}
+
+static char *map(size_t n)
+{
+	char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	EXPECT(p != MAP_FAILED);
+	return p;
+}
+
+static void large_buffers(void)
+{
+	static const size_t sizes[] = { 0, 1, 63, 64, 65, 511, 512, 513, PAGE - 1, PAGE, PAGE + 1,
+					64 * PAGE, 64 * PAGE + 1, 1 << 20, LARGE };
+	int fd = memfd_create("large", 0);
+	char *data = map(LARGE), *back = map(LARGE);
+
+	EXPECT(fd >= 0);
+	fill(data, LARGE);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		memset(back, 0, sizes[i]);
+		EXPECT(pwrite(fd, data, sizes[i], 0) == (ssize_t)sizes[i]);
+		EXPECT(pread(fd, back, sizes[i], 0) == (ssize_t)sizes[i]);
+		EXPECT(memcmp(data, back, sizes[i]) == 0);
+	}
+	munmap(data, LARGE);
+	munmap(back, LARGE);
+	close(fd);
+}
+
+static void scattered(void)
+{
+	int fd = memfd_create("scattered", 0);
+	char *data = map(IOV_MAX * 16);
+	struct iovec iov[IOV_MAX + 1] = { 0 };
+	ssize_t total = 0;
+
+	EXPECT(fd >= 0);
+	fill(data, IOV_MAX * 16);
+	for (int i = 0; i < IOV_MAX; i++) {
+		iov[i] = (struct iovec){ data + i * 16, (size_t)(i % 17) };
+		total += i % 17;
+	}
+	for (int n = 1; n <= IOV_MAX; n *= 4)
+		EXPECT(pwritev(fd, iov, n, 0) >= 0);
+	EXPECT(pwritev(fd, iov, 17, 0) == 136);
+	EXPECT(pwritev(fd, iov, IOV_MAX, 0) == total);
+	EXPECT(preadv(fd, iov, IOV_MAX, 0) == total);
+	EXPECT(pwritev(fd, iov, IOV_MAX + 1, 0) == -1 && errno == EINVAL);
+	/* The same bytes twice, one within the other, and nothing. */
+	iov[0] = (struct iovec){ data, 100 };
+	iov[1] = (struct iovec){ data + 20, 10 };
+	iov[2] = (struct iovec){ NULL, 0 };
+	iov[3] = (struct iovec){ data, 5000 };
+	EXPECT(pwritev(fd, iov, 4, 0) == 5110);
+	EXPECT(preadv(fd, iov, 4, 0) == 5110);
+	munmap(data, IOV_MAX * 16);
+	close(fd);
+}
+
+/* The compiler must not see that nothing is there. */
+static void *volatile nowhere = (void *)16;
+
+static void not_there(void)
+{
+	int fd = memfd_create("not-there", 0), null = open("/dev/null", O_RDWR);
+	char *two = map(2 * PAGE);
+	struct iovec iov = { two + PAGE - 10, 20 };
+
+	EXPECT(fd >= 0 && null >= 0);
+	fill(two, PAGE);
+	EXPECT(munmap(two + PAGE, PAGE) == 0);
+	EXPECT(write(fd, nowhere, 10) == -1 && errno == EFAULT);
+	EXPECT(pwrite(fd, two + PAGE - 10, 20, 0) == 10);
+	EXPECT(pwrite(fd, two, PAGE, 0) == PAGE);
+	EXPECT(pread(fd, two + PAGE - 10, 20, 0) == 10 || errno == EFAULT);
+	EXPECT(pwritev(fd, &iov, 1, 0) == 10);
+	EXPECT(pwritev(fd, nowhere, 1, 0) == -1 && errno == EFAULT);
+	EXPECT(access(nowhere, F_OK) == -1 && errno == EFAULT);
+	munmap(two, PAGE);
+	/* Pages that nobody has touched: writing to /dev/null does not either. */
+	two = map(64 * PAGE);
+	EXPECT(write(null, two + 100, 63 * PAGE) == 63 * PAGE);
+	munmap(two, 64 * PAGE);
+	close(fd);
+	close(null);
+}
+
+static void long_names(void)
+{
+	static char name[PATH_MAX + 100];
+
+	for (size_t n = 250; n < 260; n++) {
+		memset(name, 0, sizeof(name));
+		memset(name, 'n', n);
+		EXPECT(access(name, F_OK) == -1);
+	}
+	for (size_t n = 0; n < PATH_MAX - 1; n += 2)
+		memcpy(name + n, "./", 2);
+	name[PATH_MAX - 1] = 0;
+	EXPECT(access(name, F_OK) == 0);
+	memset(name, '/', sizeof(name) - 1);
+	EXPECT(access(name, F_OK) == -1 && errno == ENAMETOOLONG);
+}
+
+static volatile sig_atomic_t got;
+
+static void on_pipe(int signal)
+{
+	got = signal;
+}
+
+static void broken_pipe(void)
+{
+	int fds[2];
+
+	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+	close(fds[1]);
+	signal(SIGPIPE, SIG_IGN);
+	EXPECT(write(fds[0], "x", 1) == -1 && errno == EPIPE && !got);
+	signal(SIGPIPE, on_pipe);
+	EXPECT(write(fds[0], "x", 1) == -1 && errno == EPIPE && got == SIGPIPE);
+	got = 0;
+	EXPECT(send(fds[0], "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE && !got);
+	close(fds[0]);
+}
+
+/* More at once than any buffer between the two variants holds. */
+static void flood(int n)
+{
+	int null = open("/dev/null", O_WRONLY);
+	char block[1024];
+
+	EXPECT(null >= 0);
+	fill(block, sizeof(block));
+	for (int i = 0; i < n; i++) {
+		memcpy(block, &i, sizeof(i));
+		EXPECT(write(null, block, sizeof(block)) == (ssize_t)sizeof(block));
+	}
+	close(null);
+}
+
+static void *flood_thread(void *n)
+{
+	flood(*(int *)n);
+	return NULL;
+}
+
+static void floods(int threads, int n)
+{
+	pthread_t t[threads];
+
+	for (int i = 0; i < threads; i++)
+		EXPECT(pthread_create(&t[i], NULL, flood_thread, &n) == 0);
+	for (int i = 0; i < threads; i++)
+		EXPECT(pthread_join(t[i], NULL) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "flood")) {
+		flood(20000);
+		floods(4, 5000);
+		say("floods\n");
+		return 0;
+	}
+	large_buffers();
+	say("large buffers\n");
+	scattered();
+	say("scattered\n");
+	not_there();
+	say("not there\n");
+	long_names();
+	say("long names\n");
+	broken_pipe();
+	say("broken pipe\n");
+	return 0;
+}
