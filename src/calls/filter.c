@@ -89,8 +89,6 @@ static uint32_t row_action(const struct filter_build *b, const struct call_row *
 	if (row->disposition == DISP_LOCAL &&
 	    (b->role == FILTER_FOLLOWER || !(row->flags & CALL_WATCHED)))
 		return SCMP_ACT_ALLOW;
-	if (b->role == FILTER_LEADER_RECORDED && row_is_recorded(b->isa, row))
-		return SCMP_ACT_ALLOW;
 	/* Unsupported calls go to the monitor, which names them once. */
 	if (row->disposition == DISP_REFUSED && row->status == STATUS_REFUSED &&
 	    !(row->flags & CALL_WATCHED))
@@ -139,12 +137,14 @@ static int add_memory_exception(const struct filter_build *b, const struct call_
 	return rule_add(b, row, SCMP_ACT_ALLOW, conds, n);
 }
 
-/* Selectors are int in the kernel: the upper halves of their registers do not count. */
-static int add_sub_rule(const struct filter_build *b, const struct call_row *sub, uint32_t action)
+/* Selectors are int in the kernel: the upper halves of their registers do not count. Arguments of
+ * null_args have to be 0. */
+static int add_sub_rule(const struct filter_build *b, const struct call_row *sub, uint32_t action,
+			uint32_t null_args)
 {
 	const struct call_row *parent = &call_rows[sub->parent];
 	const uint32_t values[2] = { sub->sub_value, sub->sub_value2 };
-	struct scmp_arg_cmp conds[2];
+	struct scmp_arg_cmp conds[CALL_ARGS_MAX];
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < parent->n_args && n < 2; i++) {
@@ -153,7 +153,25 @@ static int add_sub_rule(const struct filter_build *b, const struct call_row *sub
 		conds[n] = masked_eq(i, UINT32_MAX, values[n]);
 		n++;
 	}
+	for (unsigned i = 0; i < CALL_ARGS_MAX && n < CALL_ARGS_MAX; i++)
+		if (null_args >> i & 1)
+			conds[n++] = masked_eq(i, UINT64_MAX, 0);
 	return rule_add(b, sub, action, conds, n);
+}
+
+/* What the kernel records runs; the rest of the row stops, as by default. */
+static int add_recorded(const struct filter_build *b, const struct call_row *row,
+			const struct record_desc *d)
+{
+	struct scmp_arg_cmp conds[CALL_ARGS_MAX];
+	unsigned n = 0;
+
+	if (row->parent != call_row_id(row))
+		return add_sub_rule(b, row, SCMP_ACT_ALLOW, d->null_args);
+	for (unsigned i = 0; i < CALL_ARGS_MAX; i++)
+		if (d->null_args >> i & 1)
+			conds[n++] = masked_eq(i, UINT64_MAX, 0);
+	return rule_add(b, row, SCMP_ACT_ALLOW, conds, n);
 }
 
 /*
@@ -163,14 +181,17 @@ static int add_sub_rule(const struct filter_build *b, const struct call_row *sub
 static int add_row(const struct filter_build *b, const struct call_row *row, uint32_t def)
 {
 	uint32_t action = row_action(b, row);
+	struct record_desc d;
 	int r;
 
 	if (row->nr[b->isa] < 0)
 		return 0;
+	if (b->role == FILTER_LEADER_RECORDED && record_describe(b->isa, row, &d))
+		return add_recorded(b, row, &d);
 	if (row->parent != call_row_id(row)) {
 		if (action == def || (row->flags & CALL_SUB_EQUAL))
 			return 0;
-		return add_sub_rule(b, row, action);
+		return add_sub_rule(b, row, action, 0);
 	}
 	if (row->flags & CALL_PARENT)
 		return 0;

@@ -142,6 +142,15 @@ static bool describe_converted(const struct conv *conv, struct record_part *p)
 	return true;
 }
 
+/* The row is recorded only when this argument is NULL. */
+static bool require_null(const struct describe *b, const struct conv *conv)
+{
+	if (conv->kind != CONV_ARG)
+		return false;
+	b->d->null_args |= 1u << conv->value;
+	return true;
+}
+
 static bool describe_arg(const struct describe *b, unsigned i)
 {
 	const struct arg_spec *s = &b->canon->args[i];
@@ -157,27 +166,42 @@ static bool describe_arg(const struct describe *b, unsigned i)
 		return false;
 	if (b->d->n_parts == RECORD_PARTS_MAX || (s->dir != DIR_IN && s->dir != DIR_OUT) ||
 	    s->always)
-		return false;
+		return require_null(b, conv);
 	*p = (struct record_part){ .arg = (uint8_t)conv->value, .out = s->dir == DIR_OUT };
 	if (conv->kind == CONV_ARG ? !describe_memory(b, i, p) : !describe_converted(conv, p))
-		return false;
+		return require_null(b, conv);
 	b->d->n_parts++;
 	return true;
 }
 
+/*
+ * Nothing keeps a program from letting what comes in and what goes out overlap: what came in would be
+ * lost. The side that comes last in the arguments is mostly the one that may be left out.
+ */
+static void part_in_from_out(struct record_desc *d)
+{
+	bool last = d->n_parts && d->part[d->n_parts - 1].out;
+	unsigned kept = 0;
+	bool both = false;
+
+	for (unsigned i = 0; i < d->n_parts; i++)
+		both = both || d->part[i].out != last;
+	for (unsigned i = 0; i < d->n_parts; i++) {
+		if (both && d->part[i].out == last)
+			d->null_args |= 1u << d->part[i].arg;
+		else
+			d->part[kept++] = d->part[i];
+	}
+	d->n_parts = (uint8_t)kept;
+}
+
 static bool describe_args(const struct describe *b)
 {
-	bool in = false, out = false;
-
 	for (unsigned i = 0; i < b->canon->n_args; i++)
 		if (!describe_arg(b, i))
 			return false;
-	for (unsigned i = 0; i < b->d->n_parts; i++) {
-		in = in || !b->d->part[i].out;
-		out = out || b->d->part[i].out;
-	}
-	/* Nothing keeps a program from letting them overlap: what came in would be lost. */
-	return !(in && out);
+	part_in_from_out(b->d);
+	return true;
 }
 
 static bool is_regular(const struct call_row *row)
@@ -217,6 +241,18 @@ bool record_describe(enum isa isa, const struct call_row *row, struct record_des
 	    !describe_args(&b))
 		return false;
 	*ret = d;
+	return true;
+}
+
+bool call_is_recorded(enum isa isa, const struct call_row *row, const uint64_t args[CALL_ARGS_MAX])
+{
+	struct record_desc d;
+
+	if (!record_describe(isa, row, &d))
+		return false;
+	for (unsigned i = 0; i < CALL_ARGS_MAX; i++)
+		if ((d.null_args >> i & 1) && args[i])
+			return false;
 	return true;
 }
 

@@ -59,6 +59,7 @@ struct record_desc {
 	__u8 flags;
 	__u8 n_parts;
 	__u8 sel[2]; /* RECORD_SUBS: native arguments; 0xff: none */
+	__u32 null_args; /* bits of native arguments: recorded only when they are all 0 */
 	struct record_part part[RECORD_PARTS_MAX];
 };
 
@@ -73,18 +74,14 @@ struct record_sub {
 
 /*
  * Describes native row `row` (sub-rows included) of an ISA. False: it is not recorded, because it is
- * irregular or local, because its memory is both read and written by the kernel (its contents at the
- * entry are gone at the exit), or because it needs more than a description can say.
+ * irregular or local, or because it needs more than a description can say. Memory that the kernel
+ * both reads and writes is such: what was in it at the entry is gone at the exit. Where a pointer to it
+ * may be NULL, calls are recorded in which it is.
  */
 bool record_describe(enum isa isa, const struct call_row *row, struct record_desc *ret);
 
-/* The same question without an answer to look at. */
-static inline bool row_is_recorded(enum isa isa, const struct call_row *row)
-{
-	struct record_desc d;
-
-	return record_describe(isa, row, &d);
-}
+/* A call of the row with these native arguments is recorded. */
+bool call_is_recorded(enum isa isa, const struct call_row *row, const uint64_t args[CALL_ARGS_MAX]);
 
 /* The description of a call number: its row's, or the selectors of its sub-calls. */
 void record_describe_nr(enum isa isa, long nr, struct record_desc *ret);

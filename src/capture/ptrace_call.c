@@ -356,7 +356,7 @@ void tracee_at_step(struct tracer *t, struct tracee *tr)
 		arg[i] = isa_regs_arg(&regs, i);
 	row = call_row_of_nr(isa_native, isa_regs_nr(&regs));
 	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || !row ||
-	    !row_is_recorded(isa_native, call_row_sub(row, arg))) {
+	    !call_is_recorded(isa_native, call_row_sub(row, arg), arg)) {
 		/* Nobody's business, or the filter's. */
 		tracee_continue(tr, 0);
 		return;

@@ -204,6 +204,7 @@ static void test_recorded_calls_run(void **state)
 			const struct call_row *row = &call_rows[id];
 			struct seccomp_data data = { .nr = row->nr[isa],
 						     .arch = isa_descs[isa].audit_arch };
+			struct record_desc d;
 			unsigned sel = 0;
 			int64_t leader;
 
@@ -217,9 +218,17 @@ static void test_recorded_calls_run(void **state)
 				if (row->args[i].kind == ARG_CMD)
 					data.args[i] = 0x7ffffff0;
 			leader = bpf_sim_run(&programs[isa][FILTER_LEADER], &data);
-			if (row_is_recorded(isa, row)) {
+			if (record_describe(isa, row, &d)) {
 				assert_int_equal(bpf_sim_run(&prog, &data), SECCOMP_RET_ALLOW);
 				assert_int_equal(leader, SECCOMP_RET_TRACE);
+				for (unsigned i = 0; i < CALL_ARGS_MAX; i++) {
+					struct seccomp_data full = data;
+
+					full.args[i] = 1ull << 40;
+					if (d.null_args >> i & 1)
+						assert_int_equal(bpf_sim_run(&prog, &full),
+								 SECCOMP_RET_TRACE);
+				}
 				n++;
 			} else {
 				assert_int_equal(bpf_sim_run(&prog, &data), leader);

@@ -52,7 +52,7 @@ static bool same_call(const struct native_call *a, const struct native_call *b)
 
 static bool is_recorded(struct native_call *n)
 {
-	return call_resolve(n) == 0 && row_is_recorded(n->isa, n->row);
+	return call_resolve(n) == 0 && call_is_recorded(n->isa, n->row, n->arg);
 }
 
 static bool is_compared(const struct tracer *t, const struct tracee *tr)

@@ -329,11 +329,22 @@ static __always_inline int has_room(struct job *j)
 	return used < shared.stop_at;
 }
 
+/* Otherwise the filter has stopped the thread, and the tracer captures the call. */
+static __always_inline int has_nulls(const struct job *j, __u32 null_args)
+{
+	for (unsigned i = 0; i < 6; i++)
+		if ((null_args >> i & 1) && j->arg[i])
+			return 0;
+	return 1;
+}
+
 static __always_inline int put_described(struct job *j, const struct record_desc *d)
 {
 	const struct record_part *p = &d->part[0];
 	__u64 len;
 
+	if (d->null_args && !has_nulls(j, d->null_args))
+		return 0;
 	if (!has_room(j))
 		return stop_thread(j, RECORD_FULL);
 	if (j->ret == -EPIPE)
