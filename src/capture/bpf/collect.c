@@ -98,6 +98,8 @@ static void take_call(struct tracer *t, struct tracee *tr, const struct record_c
 	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
 	tr->in_code = false;
 	tr->at_boundary = false;
+	tr->pending.sent_here = 0;
+	tr->pending.n_sent_here = 0;
 	/* The link thread must not look at a call that changes. */
 	leader_pause(t->leader, &tr->slot);
 	set_native(tr, r);

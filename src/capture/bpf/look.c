@@ -11,6 +11,7 @@
 #include "calls/recorded.h"
 #include "capture/ptrace.h"
 #include "variant/decide.h"
+#include "variant/proc.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -62,6 +63,15 @@ static bool is_compared(const struct tracer *t, const struct tracee *tr)
 		       .decision == DECIDE_COMPARE;
 }
 
+/* At the entry stop of a call that is not executed yet: the tracer waits for us to handle it, so this is
+ * still so if it was when the call was read. */
+static bool is_at_stop(pid_t tid)
+{
+	char state;
+
+	return proc_state(tid, &state) < 0 || state == 't';
+}
+
 /* True: the thread's call is in tr->call, and it was in that call when the ring was empty. */
 static bool find_call(struct tracer *t, struct tracee *tr)
 {
@@ -69,7 +79,7 @@ static bool find_call(struct tracer *t, struct tracee *tr)
 	uint64_t taken = tr->recording->taken;
 	bool known; /* the call that was interrupted goes on */
 
-	if (!read_syscall(tr->tid, &now) || !is_recorded(&now))
+	if (!read_syscall(tr->tid, &now) || !is_recorded(&now) || is_at_stop(tr->tid))
 		return false;
 	known = tr->state == TRACEE_HELD && result_restarts(tr->held_ret) &&
 		now.nr == tr->native.nr;
