@@ -178,7 +178,7 @@ while read -r n l; do echo "$l=$n"; done < <(head -n 3 left); cat <<< "here stri
 [[ abc =~ ^(a)(.*)$ ]] && echo "${BASH_REMATCH[2]}"; echo {1..5} {a,b}c; printf '%q %s\n' 'x y' z; printf '%(%Y)T\n' 0
 coproc cat; echo to coproc >&${COPROC[1]}; read -r r <&${COPROC[0]}; echo "$r"; exec {COPROC[1]}>&-; wait
 mapfile -t lines <left; echo ${#lines[@]}; shopt -s globstar nullglob; echo tree/**/*; set -o pipefail; false | true; echo $?
-(set -m; sleep 0.1 & jobs | grep -c ''; fg %1 >/dev/null; echo $?; sleep 5 & kill %1; wait %1; echo $?) 2>/dev/null
+(set -m; sleep 60 & jobs | grep -c ''; kill -STOP %1; kill -CONT %1; kill %1; wait %1; echo $?) 2>/dev/null
 (sleep 0.02; exit 1) & (sleep 0.05; exit 2) & wait -n; echo $?; wait; (time true) 2>/dev/null; echo ${x^^} ${y,,} ${x/1/one}
 read -t 0.1 z </dev/zero; echo $?; ulimit -c 0; exec 3>lock; flock 3; echo $BASHPID | wc -w; enable -n echo; echo external
 """
