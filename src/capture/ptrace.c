@@ -10,10 +10,14 @@
  */
 #include "capture/ptrace.h"
 
+#include "variant/proc.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -185,6 +189,27 @@ static void resume_all(struct tracer *t)
 	unpark_all(t);
 }
 
+/*
+ * A signal for a process is taken by its first thread, if that does not block it, but not while that is in
+ * a ptrace stop (kernel/signal.c, wants_signal()), which a leader's threads often are: the handler would
+ * run in another thread than it does natively. To the first thread itself it waits for the end of the stop.
+ */
+static void send_to_program(struct tracer *t, int signal)
+{
+	struct tracee *first = tracee_find(&t->tracees, t->root);
+	uint64_t blocked = UINT64_MAX;
+	const char *line;
+	char text[4096];
+
+	if (first && first->process->refs > 1 && proc_read(t->root, "status", text, sizeof(text)) > 0 &&
+	    !strstr(text, "\nState:\tZ") && (line = strstr(text, "\nSigBlk:")))
+		sscanf(line + strlen("\nSigBlk:"), "%" SCNx64, &blocked);
+	if (blocked >> (signal - 1) & 1)
+		kill(t->root, signal);
+	else
+		syscall(SYS_tgkill, t->root, t->root, signal);
+}
+
 /* False: the session is over. From a report or a freeze on (held), no stop is handled until it is
  * resumed. */
 static bool obey(struct tracer *t, bool held)
@@ -204,7 +229,7 @@ static bool obey(struct tracer *t, bool held)
 			resume_all(t);
 			break;
 		case WISH_SIGNAL:
-			kill(t->root, signal);
+			send_to_program(t, signal);
 			break;
 		case WISH_REPORT:
 			/* Recorded calls have no stop of their own at which they could be held. */
