@@ -499,7 +499,19 @@ def s_client(bed):
 
 @row("busybox httpd", packages=["busybox"])
 def busybox_httpd(bed):
-    """A process for each client, and a CGI script for some."""
+    """A process for each client."""
+    port = bed.port()
+    put_pages(bed)
+    s = bed.start(["busybox", "httpd", "-f", "-p", f"{bed.address}:{port}", "-h",
+                   f"{bed.root}/www"], [port])
+    load.wait_ready(port, s, path="/a.html")
+    load.get_many(port, PAGES, 40, 5, keep=False)
+    bed.stop(s, 128 + 15)
+
+
+@row("busybox httpd, CGI", packages=["busybox"],
+     across="A follower executes files of its own node, and the script is on the leader's alone.")
+def busybox_cgi(bed):
     port = bed.port()
     put_pages(bed)
     bed.put("www/cgi-bin/hello", "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
@@ -507,7 +519,6 @@ def busybox_httpd(bed):
     s = bed.start(["busybox", "httpd", "-f", "-p", f"{bed.address}:{port}", "-h",
                    f"{bed.root}/www"], [port])
     load.wait_ready(port, s, path="/a.html")
-    load.get_many(port, PAGES, 40, 5, keep=False)
     for i in range(5):
         assert load.fetch(port, f"/cgi-bin/hello?q={i}").body == f"GET q={i}\n".encode()
     reply = load.fetch(port, "/cgi-bin/hello", method="POST", body=b"posted")
