@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* /proc/self is the thread's own, not ours. Owned, NULL without memory. */
 static char *seen_by(pid_t tid, const char *base, const char *path)
@@ -34,17 +35,50 @@ static char *seen_by(pid_t tid, const char *base, const char *path)
 	return n < 0 ? NULL : r;
 }
 
-enum reason { REASON_PRIVILEGES, REASON_ISA, _REASON_MAX };
+enum reason { REASON_PRIVILEGES, REASON_ISA, REASON_DESCRIPTOR, REASON_DESCRIPTOR_PATH, _REASON_MAX };
 
 static int refuse(enum reason reason, const char *path, const char *what)
 {
+	static const int errors[] = { EPERM, ENOEXEC, ENOSYS, EACCES };
 	static bool said[_REASON_MAX];
 
 	if (!said[reason])
 		log_warn("the program executes '%s', which is %s: the call answers %s in every variant",
-			 path, what, strerrorname_np(reason == REASON_ISA ? ENOEXEC : EPERM));
+			 path, what, strerrorname_np(errors[reason]));
 	said[reason] = true;
-	return reason == REASON_ISA ? ENOEXEC : EPERM;
+	return errors[reason];
+}
+
+static bool is_open(pid_t tid, int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, fd);
+	return access(path, F_OK) == 0;
+}
+
+/* "/dev/fd/3", "/proc/self/fd/3", "/proc/77/fd/3" */
+static bool names_descriptor(const char *path)
+{
+	const char *rest;
+
+	if (!strncmp(path, "/dev/fd/", 8))
+		return true;
+	if (strncmp(path, "/proc/", 6))
+		return false;
+	rest = strchr(path + 6, '/');
+	return rest && !strncmp(rest, "/fd/", 4);
+}
+
+/* What a descriptor leads to is on the leader's node only: a follower holds a placeholder. ENOSYS is what
+ * fexecve(3) has a second way for, which is then answered, too. */
+static int refuse_descriptor(pid_t tid, const struct call_record *c, const char *name, const char *path)
+{
+	static const char what[] = "a file that followers do not have (it is told by a descriptor)";
+
+	if (c->id == CALL_EXECVEAT && (int)c->arg[0] != AT_FDCWD && name[0] != '/')
+		return is_open(tid, (int)c->arg[0]) ? refuse(REASON_DESCRIPTOR, path, what) : 0;
+	return names_descriptor(name) ? refuse(REASON_DESCRIPTOR_PATH, path, what) : 0;
 }
 
 /* 0 or the error; *ret: what it is, UNKNOWN when that is for the kernel to find out. */
@@ -86,6 +120,10 @@ int execcheck_refusal(pid_t tid, const struct call_record *c)
 	else
 		strcpy(base, cwd);
 	path = name ? seen_by(tid, base, name) : NULL;
+	if (path)
+		err = refuse_descriptor(tid, c, name, path);
+	if (err)
+		return err;
 	for (int i = 0; path && i <= FILEHEAD_DEPTH_MAX; i++) {
 		err = look_at(path, &h);
 		if (err || h.kind != FILEHEAD_SCRIPT)

@@ -17,7 +17,10 @@
 /* A leader that computes on an emulated CPU may take long to reach the fault that its follower had. */
 #define FAULT_GRACE_MS 10000
 #define DEATH_GRACE_MS 1000
-#define READING_GRACE_MS 200
+#define READING_GRACE_MS 1000
+/* What one look counts at most: while this process, the machine or the link's other end did not run,
+ * nobody could have sent anything. */
+#define READING_STEP_MS 150
 
 /* Brings a thread that waits for an answer to a stop at which its registers are known, before it runs
  * any instruction. */
@@ -121,15 +124,24 @@ static bool overdue(const struct fthread *f, int64_t now)
 	       now - f->waiting_since > grace;
 }
 
-/* The leader may be idle where its follower has a look at the clock. */
+/* The leader may be idle where its follower has a look at the clock. Too early is worse than late: if the
+ * leader's own reading is only on its way, the two go on with different values. */
 static void answer_readings(struct replay *rp, int64_t now)
 {
+	int64_t step = now - rp->readings_at;
 	struct reader next;
 
-	for (struct fthread *f = rp->threads.by_tid; f; f = f->hh.next)
-		if (f->stop == STOP_NOTIFY && now - f->waiting_since > READING_GRACE_MS &&
-		    !stream_peek(f->stream, &next))
-			replay_answer_reading(rp, f);
+	rp->readings_at = now;
+	for (struct fthread *f = rp->threads.by_tid; f; f = f->hh.next) {
+		if (f->stop != STOP_NOTIFY || stream_peek(f->stream, &next)) {
+			f->idle_ms = 0;
+			continue;
+		}
+		f->idle_ms += step < READING_STEP_MS ? step : READING_STEP_MS;
+		if (f->idle_ms > READING_GRACE_MS && now - f->waiting_since > READING_GRACE_MS &&
+		    replay_answer_reading(rp, f))
+			f->idle_ms = 0;
+	}
 }
 
 void replay_check_deadlines(struct replay *rp)

@@ -30,7 +30,7 @@ struct replay {
 	struct exited counts;
 	uint64_t acked_events, acked_bytes;
 	uint64_t deaths;	/* of threads */
-	int64_t heartbeat_at, heard_at, looked_at; /* ms */
+	int64_t heartbeat_at, heard_at, looked_at, readings_at; /* ms */
 	uint8_t noticed[(_CALL_MAX + 7) / 8]; /* calls of which a difference was let pass */
 	bool started;		/* GO came */
 	bool settling;		/* a process waits to be ended: replay_settle() */

@@ -91,6 +91,7 @@ struct fthread {
 	int64_t early_since;	/* ms; since when it waits for a timer to be set (timer.h); 0: it does not */
 	bool read_clock; /* its last call was a reading of the monotonic clock; see tempname.h */
 	int64_t waiting_since;	/* ms; when it began to wait for the leader's next event */
+	int64_t idle_ms;	/* of that: in which nothing of the leader's was there; see divergence.c */
 	struct history history;
 	uint64_t position;	/* compared calls */
 	struct counter counter;

@@ -78,6 +78,25 @@ static void sub_calls(void)
 	say("MADV_FREE, TIOCSTI, SO_ATTACH_FILTER, PR_SET_SECCOMP, PR_SET_MM, PR_SET_DUMPABLE\n");
 }
 
+/* A follower has a placeholder where the leader has the file. */
+static void programs_by_descriptor(void)
+{
+	int fd = open(SELF, O_RDONLY), dir = open("/usr/bin", O_RDONLY | O_DIRECTORY);
+	char *argv[] = { "true", NULL }, path[64];
+
+	EXPECT(fd >= 0 && dir >= 0);
+	FAILS(syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH), ENOSYS);
+	FAILS(syscall(SYS_execveat, dir, "true", argv, environ, 0), ENOSYS);
+	FAILS(syscall(SYS_execveat, 99, "", argv, environ, AT_EMPTY_PATH), EBADF);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	FAILS(execve(path, argv, environ), EACCES);
+	snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+	FAILS(execve(path, argv, environ), EACCES);
+	close(fd);
+	close(dir);
+	say("execve, execveat by a descriptor\n");
+}
+
 void test_refused(void)
 {
 	/* A kernel of its own has an opinion on the arguments */
@@ -91,5 +110,6 @@ void test_refused(void)
 		_exit(1);
 	}
 	sub_calls();
+	programs_by_descriptor();
 	say("refused calls\n");
 }
