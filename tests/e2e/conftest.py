@@ -17,6 +17,10 @@ import servers  # noqa: E402,F401 # its rows
 import tools  # noqa: E402,F401
 DEFAULT_LIMIT = 120
 
+# A shell's background job ignores SIGINT, and so would every program that is started here.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_addoption(parser):
     parser.addoption("--chiral-build", default=os.path.join(ROOT, "build"),
