@@ -181,6 +181,8 @@ int __mtd_jump_here(void *frame)
 	if (__mtd_mode != MTD_JUMP || (uint64_t)frame != jump_frame)
 		return 0;
 	__mtd_mode = MTD_RUN;
+	/* While the handler ran that it may have come from, no point was due. */
+	draw_count();
 	return jump_site;
 }
 
