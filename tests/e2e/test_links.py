@@ -49,8 +49,10 @@ def finish(pair, lead, follow):
     lead.assert_quiet()
     assert follow.running(), follow.story()
     lead.kill(signal.SIGTERM)
-    lead.expect(0)
-    follow.expect(0)
+    # 1 from lighttpd that gets it in the second of a burst of requests, natively too.
+    status = lead.wait(20)
+    assert status in (0, 1), lead.story()
+    follow.expect(status)
     assert not lead.alarms, lead.story()
 
 
