@@ -18,7 +18,8 @@ bool isa_cpu_is_hidden(void);
 
 /*
  * The calling thread is the tracer of tid, which is at PTRACE_EVENT_EXEC under a variant's filter. Has
- * the thread's kernel fault that instruction: it is forgotten at each exec, and inherited by children.
+ * the thread's kernel fault that instruction, and on arm64 those that read the time counter: both are
+ * forgotten at each exec, and inherited by children.
  * Returns 1 when that was done, and the thread is then behind its execve, at a syscall-exit stop; 0
  * when there is nothing to be done, and the thread is where it was; -ESRCH when it has died (its
  * status can still be waited for), or another -errno. A signal that comes meanwhile comes again.

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Features are in the auxiliary vector; the kernel answers mrs of the id registers only when it has
- * HWCAP_CPUID, and programs are not to use it when they do not see that bit. */
+ * HWCAP_CPUID, and programs are not to use it when they do not see that bit. What is forgotten at each
+ * exec is that reading the time counter faults (arch_setup_new_exec(), Linux 6.12). */
 #include "isa/cpu.h"
 
+#include "variant/inject.h"
+
 #include <elf.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 /* asm/hwcap.h. Pointer authentication and branch targets are protection, not speed: they stay. */
 #define HWCAP_SHOWN                                                                                \
@@ -17,9 +22,25 @@ bool isa_cpu_is_hidden(void)
 	return true;
 }
 
+/* PR_SET_TSC exists from Linux 6.12 on. */
+static bool can_hide_counter(void)
+{
+	int mode;
+
+	return prctl(PR_GET_TSC, &mode, 0, 0, 0) == 0;
+}
+
 int isa_cpu_hide(pid_t tid)
 {
-	return 0;
+	int64_t result;
+	int r;
+
+	if (!can_hide_counter())
+		return 0;
+	r = inject_after_exec(tid, SYS_prctl, PR_SET_TSC, PR_TSC_SIGSEGV, &result);
+	if (r == 0 && result < 0)
+		r = (int)result;
+	return r < 0 ? r : 1;
 }
 
 bool isa_cpu_emulate(pid_t tid)

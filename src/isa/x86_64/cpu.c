@@ -10,21 +10,16 @@
 #include "isa/cpu.h"
 
 #include "isa/isa.h"
+#include "variant/inject.h"
 
 #include <cpuid.h>
 #include <elf.h>
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define ARCH_SET_CPUID 0x1012 /* asm/prctl.h */
-#define SYSCALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
-#define SECCOMP_STOP (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)
 
 /* CPUID.1: SSE3 PCLMULQDQ SSSE3 CX16 SSE4.1 SSE4.2 POPCNT AES */
 #define ECX1 (1u << 0 | 1u << 1 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23 | 1u << 25)
@@ -127,94 +122,16 @@ bool isa_cpu_emulate(pid_t tid)
 	return isa_regs_set(tid, &regs) == 0;
 }
 
-/* ---- a call made by the thread in the program's place ------------------------------------------ */
-
-struct injection {
-	pid_t tid;
-	int signal;	/* that came meanwhile; 0: none */
-};
-
-/* Lets the thread run until it stops like that (status >> 8). A death is left for the caller's caller
- * to wait for. */
-static int run_until(struct injection *in, enum __ptrace_request how, int stop)
-{
-	for (;;) {
-		siginfo_t info;
-		int status;
-
-		if (ptrace(how, in->tid, 0, 0) < 0)
-			return -errno;
-		while (waitid(P_PID, (id_t)in->tid, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) < 0)
-			if (errno != EINTR)
-				return -errno;
-		if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED)
-			return -ESRCH;
-		if (waitpid(in->tid, &status, __WALL) < 0 || !WIFSTOPPED(status))
-			return -ESRCH;
-		if (status >> 8 == stop)
-			return 0;
-		if (status >> 16 == 0)
-			in->signal = WSTOPSIG(status); /* SIGSTOP: all others are blocked */
-	}
-}
-
-static int call_here(struct injection *in, int64_t *ret)
-{
-	struct isa_regs before, regs;
-	long code;
-	int r = isa_regs_get(in->tid, &before);
-
-	if (r < 0)
-		return r;
-	errno = 0;
-	code = ptrace(PTRACE_PEEKTEXT, in->tid, before.r.rip, 0);
-	if (errno)
-		return -errno;
-	/* syscall: 0f 05 */
-	if (ptrace(PTRACE_POKETEXT, in->tid, before.r.rip, (code & ~0xffffL) | 0x050f) < 0)
-		return -errno;
-	regs = before;
-	regs.r.rax = SYS_arch_prctl;
-	regs.r.rdi = ARCH_SET_CPUID;
-	regs.r.rsi = 0;
-	regs.r.orig_rax = (unsigned long long)-1;
-	r = isa_regs_set(in->tid, &regs);
-	if (r == 0)
-		r = run_until(in, PTRACE_CONT, SECCOMP_STOP);
-	if (r == 0)
-		r = run_until(in, PTRACE_SYSCALL, SYSCALL_STOP);
-	if (r == 0)
-		r = isa_regs_get(in->tid, &regs);
-	if (r < 0)
-		return r;
-	*ret = isa_regs_ret(&regs);
-	before.r.orig_rax = (unsigned long long)-1;
-	if (ptrace(PTRACE_POKETEXT, in->tid, before.r.rip, code) < 0)
-		return -errno;
-	return isa_regs_set(in->tid, &before);
-}
-
 int isa_cpu_hide(pid_t tid)
 {
-	struct injection in = { .tid = tid };
-	uint64_t mask, all = ~0ull;
-	int64_t ret = 0;
+	int64_t result;
 	int r;
 
 	if (!isa_cpu_is_hidden())
 		return 0;
-	if (ptrace(PTRACE_GETSIGMASK, tid, sizeof(mask), &mask) < 0 ||
-	    ptrace(PTRACE_SETSIGMASK, tid, sizeof(all), &all) < 0)
-		return -errno;
-	r = run_until(&in, PTRACE_SYSCALL, SYSCALL_STOP); /* out of execve */
-	if (r == 0)
-		r = call_here(&in, &ret);
-	if (r == 0 && ptrace(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask) < 0)
-		r = -errno;
-	if (in.signal)
-		syscall(SYS_tgkill, tid, tid, in.signal);
-	if (r == 0 && ret < 0)
-		r = (int)ret;
+	r = inject_after_exec(tid, SYS_arch_prctl, ARCH_SET_CPUID, 0, &result);
+	if (r == 0 && result < 0)
+		r = (int)result;
 	return r < 0 ? r : 1;
 }
 
