@@ -274,17 +274,37 @@ static bool match_elastic(struct replay *rp, struct fthread *f, unsigned parts)
 	return true;
 }
 
+/* Nothing is left of the leader's thread but readings, and then its death. A thread that goes on would
+ * make its own, and is to be given the leader's. */
+static bool ends_with_readings(struct fthread *f)
+{
+	struct event e = { .call = &f->leader };
+	struct reader r;
+	size_t at = 0;
+
+	while (stream_look(f->stream, &at, &r)) {
+		if (event_decode(&r, &e) < 0)
+			return false;
+		if (e.kind == EVENT_DEATH)
+			return true;
+		if (e.kind != EVENT_CALL || f->leader.id != CALL_CLOCK_GETTIME ||
+		    ((e.parts & CALL_PART_ENTRY) && !is_elastic(f, &f->leader)))
+			return false;
+	}
+	return false;
+}
+
 bool replay_drop_reading(struct replay *rp, struct fthread *f)
 {
 	struct event e = { .call = &f->leader };
 	struct reader r;
 
-	if (f->stop != STOP_NONE || f->phase != PHASE_NONE || !stream_peek(f->stream, &r) ||
-	    event_decode(&r, &e) < 0 || e.kind != EVENT_CALL)
+	if (f->stop != STOP_NONE || f->phase != PHASE_NONE || !ends_with_readings(f) ||
+	    !stream_peek(f->stream, &r) || event_decode(&r, &e) < 0 || e.kind != EVENT_CALL)
 		return false;
 	if (f->drops_exit)
 		return match_elastic(rp, f, e.parts);
-	if (!(e.parts & CALL_PART_ENTRY) || !is_elastic(f, &f->leader))
+	if (!(e.parts & CALL_PART_ENTRY))
 		return false;
 	drop_reading(rp, f, e.parts);
 	return true;

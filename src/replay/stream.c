@@ -88,6 +88,16 @@ bool stream_peek(const struct stream *st, struct reader *ret)
 	return true;
 }
 
+bool stream_look(const struct stream *st, size_t *at, struct reader *ret)
+{
+	struct stream rest = { .bytes = st->bytes, .head = st->head + *at };
+
+	if (!stream_peek(&rest, ret))
+		return false;
+	*at += PREFIX + ret->left;
+	return true;
+}
+
 enum stream_next stream_next(const struct stream *st)
 {
 	struct reader r;

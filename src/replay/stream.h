@@ -49,6 +49,8 @@ struct stream *streams_get(struct streams *s, uint32_t tid);
 /* The next event without its length prefix: false when there is none. Borrowed until the next
  * streams_add() or stream_pop(). */
 bool stream_peek(const struct stream *st, struct reader *ret);
+/* The same for the events behind it, one after the other; *at is 0 at first. */
+bool stream_look(const struct stream *st, size_t *at, struct reader *ret);
 enum stream_next stream_next(const struct stream *st);
 /* Forgets a stream that has nothing left; else it stays for the next thread of that id. */
 void streams_drop(struct streams *s, struct stream *st);

@@ -56,6 +56,8 @@ static void test_next(void **state)
 	struct streams s = { 0 };
 	struct stream *st = streams_get(&s, 7);
 	struct writer w = { 0 };
+	struct reader r;
+	size_t at = 0;
 
 	put_event(&w, EVENT_SIGNAL, 7, before, sizeof(before));
 	put_event(&w, EVENT_SIGNAL, 7, in_code, sizeof(in_code));
@@ -64,6 +66,11 @@ static void test_next(void **state)
 	put_event(&w, EVENT_DEATH, 7, dead, sizeof(dead));
 	assert_int_equal(streams_add(&s, w.data, w.len), 0);
 	assert_int_equal(stream_next(st), NEXT_EVENT);
+	for (int i = 0; i < 5; i++) {
+		assert_true(stream_look(st, &at, &r));
+		assert_int_equal(r.p[0], i == 4 ? EVENT_DEATH : EVENT_SIGNAL);
+	}
+	assert_false(stream_look(st, &at, &r));
 	stream_pop(&s, st);
 	assert_int_equal(stream_next(st), NEXT_IN_CODE);
 	stream_pop(&s, st);
