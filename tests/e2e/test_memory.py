@@ -68,6 +68,14 @@ def idle_usage(session, limit_s=15):
         time.sleep(0.2)
 
 
+def growth(before, after):
+    """The processes that hold more than noise makes: (before, after) of each."""
+    assert before.keys() == after.keys()
+    return [(before[pid], after[pid]) for pid, (rss, files, maps, _) in after.items()
+            if rss > before[pid][0] * 1.1 + 2048 or files > before[pid][1] + 4
+            or maps > before[pid][2] + 20]
+
+
 @pytest.mark.limit(400)
 def test_nothing_grows_over_100_000_requests(chiral, tmp_path):
     site = Website(chiral, LOCAL_LOCAL, tmp_path, files=SMALL)
@@ -84,17 +92,19 @@ def test_nothing_grows_over_100_000_requests(chiral, tmp_path):
     ab(5000, "-k", name="f100000.bin")
     ab(10000, name="f65536.bin")
     ab(10000)
+    # How far a buffer grows towards that bound depends on how far the follower ever fell behind; what
+    # leaks grows each time.
     before = idle_usage(s)
-    ab(80000, "-k")
-    ab(20000)
-    after = idle_usage(s)
-    assert before.keys() == after.keys()
-    for pid, (rss, files, maps, name) in after.items():
-        story = (name, before[pid], after[pid])
-        assert rss <= before[pid][0] * 1.1 + 2048, story
-        assert files <= before[pid][1] + 4, story
-        assert maps <= before[pid][2] + 20, story
-        assert name != "chiral" or rss < MONITOR_LIMIT_KIB, story
+    for _ in range(3):
+        ab(80000, "-k")
+        ab(20000)
+        after = idle_usage(s)
+        grown = growth(before, after)
+        if not grown:
+            break
+        before = after
+    assert not grown, grown
+    assert max(u[0] for u in after.values() if u[3] == "chiral") < MONITOR_LIMIT_KIB, after
     site.assert_quiet()
     site.terminate()
 
