@@ -48,7 +48,7 @@ RUNS = {
 def test_live(live, combo, name, level):
     program, arguments, status, options = RUNS[name]
     s = live(combo, program, arguments, ["--level", level, *options])
-    s.expect(status, timeout=60)
+    s.expect(status, timeout=110)
     assert not s.alarms, s.story()
     assert not s.processes(), s.story()
 
@@ -57,7 +57,7 @@ def test_live(live, combo, name, level):
 @pytest.mark.parametrize("group", GROUPS)
 def test_calls_of_a_group(live, group, level):
     s = live(LOCAL_LOCAL, "calls", [group], ["--level", level, "--env", "LIVE_ONE_ISA=1"])
-    status = s.wait(timeout=60)
+    status = s.wait(timeout=110)
     assert status in (0, 77) and not s.alarms, s.story()
     if status == 77:
         pytest.skip(s.stdout().decode().splitlines()[-1])
