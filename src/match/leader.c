@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Theory of operation: see leader.h. */
+/*
+ * Theory of operation: see leader.h. One long file, because its two threads share one lock, and what each
+ * of them may do under it is easier to see side by side.
+ */
 #include "match/leader.h"
 
 #include "base/cleanup.h"

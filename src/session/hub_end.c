@@ -287,18 +287,27 @@ static bool same_end(int a, int b)
 	return (a & ~0x80) == (b & ~0x80); /* whether a core was dumped is the node's affair */
 }
 
-void hub_left_behind(struct hub *h, struct peer *p)
+/* p has ended otherwise than its leader, which may not have ended at all. */
+static void accuse_of_exit(struct hub *h, struct peer *p)
 {
-	if (h->state != HUB_RUNNING)
-		return;
 	report_init(&h->report, REPORT_DIVERGENCE_EXIT);
-	report_set_did(&h->report, SIDE_LEADER, "goes on");
+	if (h->leader.exited)
+		report_set_did(&h->report, SIDE_LEADER, "ended with status %d",
+			       status_of(h->leader.result.wait_status));
+	else
+		report_set_did(&h->report, SIDE_LEADER, "goes on");
 	report_set_did(&h->report, SIDE_FOLLOWER, "ended with status %d",
 		       status_of(p->result.wait_status));
 	h->accused = p;
 	h->divergent = true;
 	h->state = HUB_REPORTING;
 	hub_publish_alarm(h);
+}
+
+void hub_left_behind(struct hub *h, struct peer *p)
+{
+	if (h->state == HUB_RUNNING)
+		accuse_of_exit(h, p);
 }
 
 void hub_check_exits(struct hub *h)
@@ -311,15 +320,7 @@ void hub_check_exits(struct hub *h)
 		if (!p->exited || p->dropped ||
 		    same_end(p->result.wait_status, h->leader.result.wait_status))
 			continue;
-		report_init(&h->report, REPORT_DIVERGENCE_EXIT);
-		report_set_did(&h->report, SIDE_LEADER, "ended with status %d",
-			       status_of(h->leader.result.wait_status));
-		report_set_did(&h->report, SIDE_FOLLOWER, "ended with status %d",
-			       status_of(p->result.wait_status));
-		h->accused = p;
-		h->divergent = true;
-		h->state = HUB_REPORTING;
-		hub_publish_alarm(h);
+		accuse_of_exit(h, p);
 		return;
 	}
 }
