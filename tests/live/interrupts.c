@@ -22,16 +22,13 @@ static void (*volatile finish)(void);
 /* Only what the second signal does ends a call that begins anew. */
 static void handler(int signal)
 {
-	struct itimerval off = { 0 };
-
 	(void)signal;
 	if (++got == 2 && restarting)
 		finish();
-	if (got == (restarting ? 2 : 1))
-		EXPECT(setitimer(ITIMER_REAL, &off, NULL) == 0);
 }
 
-/* A timer that is late for the call comes again. */
+/* A signal that comes before the call is of no use, so the timer goes on until the call has ended: how
+ * many come is for the machine to say. */
 static void start(bool restart, void (*finish_it)(void))
 {
 	struct sigaction sa = { .sa_handler = handler, .sa_flags = restart ? SA_RESTART : 0 };
@@ -44,6 +41,13 @@ static void start(bool restart, void (*finish_it)(void))
 	EXPECT(setitimer(ITIMER_REAL, &t, NULL) == 0);
 }
 
+static void stop(void)
+{
+	struct itimerval off = { 0 };
+
+	EXPECT(setitimer(ITIMER_REAL, &off, NULL) == 0);
+}
+
 static void nothing(void)
 {
 }
@@ -53,8 +57,8 @@ static void nothing(void)
 		for (int restart_ = 0; restart_ < 2; restart_++) {                                 \
 			start(restart_, nothing);                                                  \
 			EXPECT((call) == -1 && errno == EINTR && got >= 1);                        \
+			stop();                                                                    \
 		}                                                                                  \
-		stop();                                                                            \
 		say(#call "\n");                                                                   \
 	} while (0)
 
@@ -62,19 +66,13 @@ static void nothing(void)
 	do {                                                                                       \
 		prepare;                                                                           \
 		start(false, nothing);                                                             \
-		EXPECT((call) == -1 && errno == EINTR && got == 1);                                \
+		EXPECT((call) == -1 && errno == EINTR && got >= 1);                                \
+		stop();                                                                            \
 		start(true, end);                                                                  \
-		EXPECT((call) == (result) && got == 2);                                            \
+		EXPECT((call) == (result) && got >= 2);                                            \
 		stop();                                                                            \
 		say(#call "\n");                                                                   \
 	} while (0)
-
-static void stop(void)
-{
-	struct itimerval off = { 0 };
-
-	EXPECT(setitimer(ITIMER_REAL, &off, NULL) == 0);
-}
 
 static int fds[2], sockets[2], listener, lock_fd, ep, child_pipe[2];
 static struct sockaddr_un name = { .sun_family = AF_UNIX };
