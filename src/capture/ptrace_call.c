@@ -491,13 +491,13 @@ static void take_over(struct tracer *t, struct tracee *first, struct tracee *by)
 void tracee_at_exec(struct tracer *t, struct tracee *tr)
 {
 	unsigned long former = 0;
-	uint64_t base = 0;
-	int r = auxv_edit(tr->tid, NULL, &base);
+	struct loader_place place = { 0 };
+	int r = auxv_edit(tr->tid, NULL, &place);
 	struct tracee *by;
 
 	if (r < 0 && r != -ESRCH)
 		fail(t, r, "edit the auxiliary vector");
-	loader_find(tr->tid, base, &tr->process->loader);
+	loader_find(tr->tid, &place, &tr->process->loader);
 	vdt_exec(tr->process->vdt);
 	performer_free(&tr->process->performer);
 	for (int i = 1; i < NSIG; i++)

@@ -244,6 +244,7 @@ void tracee_at_signal(struct tracer *t, struct tracee *tr, int signal)
 		return;
 	}
 	if (counter_answer(&tr->counter, tr->tid, &info) ||
+	    loader_leave(&tr->process->loader, tr->tid, &info) ||
 	    (signal == SIGSEGV && is_fault(signal, &info) && isa_cpu_emulate(tr->tid))) {
 		tracee_continue(tr, 0);
 	} else if (is_fault(signal, &info)) {

@@ -140,7 +140,8 @@ void replay_at_signal(struct replay *rp, struct fthread *f, int signal)
 
 	if (ptrace(PTRACE_GETSIGINFO, f->tid, 0, &info) < 0)
 		return; /* killed meanwhile */
-	if (counter_answer(&f->counter, f->tid, &info)) {
+	if (counter_answer(&f->counter, f->tid, &info) ||
+	    loader_leave(&f->process->loader, f->tid, &info)) {
 		ptrace(PTRACE_CONT, f->tid, 0, 0);
 	} else if (f->sending == signal && !is_fault(signal, &info)) {
 		f->sending = 0;

@@ -173,9 +173,9 @@ static void take_over(struct replay *rp, struct fthread *first, struct fthread *
 static void at_exec(struct replay *rp, struct fthread *f)
 {
 	unsigned long former = 0;
-	uint64_t base = 0;
+	struct loader_place place = { 0 };
 	struct fthread *by;
-	int r = auxv_edit(f->tid, rp->start, &base);
+	int r = auxv_edit(f->tid, rp->start, &place);
 
 	if (r == -ESRCH)
 		return; /* killed meanwhile */
@@ -183,7 +183,7 @@ static void at_exec(struct replay *rp, struct fthread *f)
 		rp->err = log_errno(-r, "cannot edit the follower's auxiliary vector");
 		return;
 	}
-	loader_find(f->tid, base, &f->process->loader);
+	loader_find(f->tid, &place, &f->process->loader);
 	vdt_exec(f->process->vdt);
 	timer_forget_all(f->process);
 	f->process->threaded = false;

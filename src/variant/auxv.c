@@ -75,7 +75,7 @@ static void edit_entry(uint64_t *type, uint64_t *value, const struct start *iden
 	}
 }
 
-int auxv_edit(pid_t pid, const struct start *identity, uint64_t *ret_loader)
+int auxv_edit(pid_t pid, const struct start *identity, struct loader_place *ret)
 {
 	struct isa_regs regs;
 	uint64_t at;
@@ -86,7 +86,7 @@ int auxv_edit(pid_t pid, const struct start *identity, uint64_t *ret_loader)
 	r = find_auxv(pid, isa_regs_sp(&regs), &at);
 	if (r < 0)
 		return r;
-	*ret_loader = 0;
+	*ret = (struct loader_place){ 0 };
 	for (unsigned i = 0; i < AUXV_MAX; i++, at += 16) {
 		uint64_t entry[2];
 
@@ -94,7 +94,9 @@ int auxv_edit(pid_t pid, const struct start *identity, uint64_t *ret_loader)
 		if (r < 0 || entry[0] == AT_NULL)
 			return r;
 		if (entry[0] == AT_BASE)
-			*ret_loader = entry[1];
+			ret->base = entry[1];
+		if (entry[0] == AT_ENTRY)
+			ret->entry = entry[1];
 		edit_entry(&entry[0], &entry[1], identity);
 		r = mem_move(pid, at, entry, sizeof(entry), true);
 		if (r < 0)

@@ -4,15 +4,15 @@
 #define CHIRAL_VARIANT_AUXV_H
 
 #include "session/start.h"
+#include "variant/loader.h"
 
 #include <sys/types.h>
 
 /*
  * The tracee pid is at PTRACE_EVENT_EXEC. Hides the vDSO, so that every reading of a clock is a call,
- * and the processor's features (isa/cpu.h); with identity (may be NULL) also shows its user and group ids. AT_RANDOM stays the variant's own:
- * canaries must differ. *ret_loader: the address of the dynamic loader (AT_BASE), 0 when there is none.
- * 0 or -errno.
+ * and the processor's features (isa/cpu.h); with identity (may be NULL) also shows its user and group
+ * ids. AT_RANDOM stays the variant's own: canaries must differ. 0 or -errno.
  */
-int auxv_edit(pid_t pid, const struct start *identity, uint64_t *ret_loader);
+int auxv_edit(pid_t pid, const struct start *identity, struct loader_place *ret);
 
 #endif

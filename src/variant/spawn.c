@@ -224,12 +224,12 @@ static int spawn_traced(const struct spawn *s, struct report_page *page, struct 
 	if (r == 0)
 		r = run_to_exec(s, pid, page, ret);
 	if (r == 0) {
-		uint64_t base;
+		struct loader_place place;
 
-		r = auxv_edit(pid, s->start->has_identity ? s->start : NULL, &base);
+		r = auxv_edit(pid, s->start->has_identity ? s->start : NULL, &place);
 		if (r < 0)
 			return log_errno(-r, "cannot edit the auxiliary vector of '%s'", s->path);
-		loader_find(pid, base, &ret->loader);
+		loader_find(pid, &place, &ret->loader);
 		r = isa_cpu_hide(pid);
 		if (r < 0)
 			return log_errno(-r, "cannot hide the processor from '%s'", s->path);

@@ -76,6 +76,7 @@ class Bed:
         self.chiral, self.combo, self.guest = Chiral(path), combo, guest
         self.in_guest = combo.leads_in_guest
         self.processes = []
+        self.elsewhere = False      # root is on the follower's node as well
         if self.in_guest:
             self.root = guest.exec("mktemp", "-d", "/tmp/matrix.XXXXXX").stdout.decode().strip()
         else:
@@ -102,6 +103,19 @@ class Bed:
                 f.write(data)
         if mode is not None:
             self.native(["chmod", f"{mode:o}", path])
+        return path
+
+    def install(self, name, binaries):
+        """Writes a program, {ISA: bytes}, to the same path on every node; the path."""
+        path = self.put(name, binaries[self.combo.leader_isa], 0o755)
+        self.elsewhere = self.combo.leader != self.combo.follower
+        if self.elsewhere and self.in_guest:
+            os.makedirs(self.root)
+            with open(path, "xb") as f:
+                f.write(binaries[self.combo.follower_isa])
+            os.chmod(path, 0o755)
+        elif self.elsewhere:
+            self.guest.put(self.root, {name: binaries[self.combo.follower_isa]})
         return path
 
     def native(self, argv, stdin=b"", env=None, timeout=120):
@@ -193,9 +207,9 @@ class Bed:
         try:
             self.chiral.close()
         finally:
-            if self.in_guest:
+            if self.in_guest or self.elsewhere:
                 self.guest.exec("rm", "-rf", self.root, check=False)
-            else:
+            if not self.in_guest or self.elsewhere:
                 shutil.rmtree(self.root, ignore_errors=True)
 
 

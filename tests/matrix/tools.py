@@ -3,7 +3,10 @@
 
 Most are a script, run natively and in a session in equal folders: output (with what goes to standard
 error) and exit status have to be the same. Scripts print nothing that is different at each run."""
+import os
 import random
+import subprocess
+import tempfile
 
 from matrix import row
 
@@ -179,7 +182,7 @@ while read -r n l; do echo "$l=$n"; done < <(head -n 3 left); cat <<< "here stri
 coproc cat; echo to coproc >&${COPROC[1]}; read -r r <&${COPROC[0]}; echo "$r"; exec {COPROC[1]}>&-; wait
 mapfile -t lines <left; echo ${#lines[@]}; shopt -s globstar nullglob; echo tree/**/*; set -o pipefail; false | true; echo $?
 (set -m; sleep 60 & jobs | grep -c ''; kill -STOP %1; kill -CONT %1; kill %1; wait %1; echo $?) 2>/dev/null
-(sleep 0.02; exit 1) & (sleep 0.05; exit 2) & wait -n; echo $?; wait; (time true) 2>/dev/null; echo ${x^^} ${y,,} ${x/1/one}
+mkfifo gate; (exit 1) & (read -r z <gate; exit 2) & wait -n; echo $?; echo >gate; wait; (time true) 2>/dev/null; echo ${x^^} ${y,,} ${x/1/one}
 read -t 0.1 z </dev/zero; echo $?; ulimit -c 0; exec 3>lock; flock 3; echo $BASHPID | wc -w; enable -n echo; echo external
 """
 
@@ -496,6 +499,36 @@ def static_pie(bed):
 def static(bed):
     script(bed, SHELL.replace("~", "~/x"), ("bash-static",),
            files={"lib": b"greet() { echo hello; }\n"}, begin="")
+
+
+def musl_program(*flags):
+    """{ISA: binary} of musl.c."""
+    here, built = os.path.dirname(__file__), {}
+    with tempfile.TemporaryDirectory() as d:
+        for isa in ("x86_64", "aarch64"):
+            subprocess.run([f"{here}/musl-cc", isa, *flags, "-O2", "-D_GNU_SOURCE", "-Wall", "-Wextra",
+                            "-Werror", "-o", f"{d}/musl", f"{here}/musl.c"], check=True)
+            with open(f"{d}/musl", "rb") as f:
+                built[isa] = f.read()
+    return built
+
+
+def musl(bed, *flags):
+    """What musl opens before the program begins is each variant's own, what it opens for the program is
+    the leader's: also a file that is named as a library, and is on the leader's node only."""
+    work(bed, {"library.so.1": b"data\n"})
+    program = bed.install("musl", musl_program(*flags))
+    assert b"library.so.1: data\n" in bed.same([program, f"{bed.root}/run"], before=RESET)
+
+
+@row("a program of musl", packages=["musl"], fast=True)
+def musl_dynamic(bed):
+    musl(bed)
+
+
+@row("a static program of musl", packages=["musl"])
+def musl_static(bed):
+    musl(bed, "-static")
 
 
 @row("less, man", packages=["less", "groff-base", "man-db"])
