@@ -28,7 +28,10 @@ struct tracee *tracee_find(struct tracees *t, pid_t tid)
 {
 	struct tracee *tr;
 
+	if (t->last && t->last->tid == tid)
+		return t->last;
 	HASH_FIND(hh, t->by_tid, &tid, sizeof(tid), tr);
+	t->last = tr;
 	return tr;
 }
 
@@ -87,16 +90,13 @@ struct tracee *tracee_add(struct tracees *t, pid_t tid, struct process *process)
 
 	if (!tr)
 		return NULL;
-	if (t->recorded) {
-		tr->recording = calloc(1, sizeof(*tr->recording));
-		if (tr->recording)
-			pieces_init(&tr->recording->pieces);
-	}
+	if (t->recorded)
+		tr->recording = recording_new();
 	tr->process = process ? process : process_new(tid);
 	if (!tr->process || (t->recorded && !tr->recording)) {
 		if (!process)
 			process_free(tr->process);
-		free(tr->recording);
+		recording_free(tr->recording);
 		free(tr);
 		return NULL;
 	}
@@ -118,12 +118,12 @@ struct tracee *tracee_add(struct tracees *t, pid_t tid, struct process *process)
 
 void tracee_remove(struct tracees *t, struct tracee *tr)
 {
+	if (t->last == tr)
+		t->last = NULL;
 	HASH_DELETE(hh, t->by_tid, tr);
 	process_unref(tr->process);
 	call_record_free(&tr->call);
-	if (tr->recording)
-		pieces_free(&tr->recording->pieces);
-	free(tr->recording);
+	recording_free(tr->recording);
 	free(tr->pending.info);
 	free(tr->pending.resent);
 	free(tr);

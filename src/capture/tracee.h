@@ -91,6 +91,7 @@ struct recording;
 
 struct tracees {
 	struct tracee *by_tid;
+	struct tracee *last; /* that was asked for; or NULL */
 	const uint8_t *key;
 	bool recorded;	/* by the kernel: each thread gets a recording */
 };

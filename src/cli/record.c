@@ -7,11 +7,13 @@
 
 static const char usage[] =
 	"usage: chiral record -o FILE [OPTIONS] -- PROGRAM [ARGS...]\n"
+	"       chiral record --discard [OPTIONS] -- PROGRAM [ARGS...]\n"
 	"\n"
 	"Runs PROGRAM as a leader without followers and writes its event stream to FILE (mode 0600: it\n"
 	"holds all that the program read). `chiral verify FILE` runs a follower from it later.\n"
 	"\n"
 	"  -o, --output FILE  the record\n"
+	"  --discard          no record: events are made and dropped, to measure what capturing costs\n"
 	"  --leader NODE      where to run (default: local)\n"
 	"  --policy, --capture, --local, --program, --publish, --cwd, --env, --json-status-fd: see\n"
 	"  chiral run\n"
@@ -28,9 +30,11 @@ int cmd_record(int argc, char **argv)
 				  OPT_OUTPUT,
 				  usage, &o, &status))
 		return status;
-	if (!o.output || o.config.n_followers) {
+	if (!o.output == !o.config.start.discard || o.config.n_followers) {
 		log_error("%s; see `chiral record --help`",
-			  o.output ? "a record has no follower" : "-o FILE is missing");
+			  o.config.n_followers ? "a record has no follower"
+			  : o.output	       ? "-o FILE and --discard exclude each other"
+					       : "-o FILE is missing");
 		return EXIT_OWN_FAILURE;
 	}
 	if (!o.config.leader)

@@ -17,7 +17,7 @@
 
 enum {
 	O_LEADER = 256, O_FOLLOWER, O_LEVEL, O_ON_DIVERGENCE, O_CAPTURE, O_LOCAL_PATH, O_PROGRAM,
-	O_CWD, O_ENV, O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_POLICY, O_DIFFERENT, O_HELP,
+	O_CWD, O_ENV, O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_POLICY, O_DIFFERENT, O_DISCARD, O_HELP,
 };
 
 static const struct {
@@ -39,6 +39,7 @@ static const struct {
 	{ { "json-status-fd", required_argument, NULL, O_STATUS }, OPT_STATUS },
 	{ { "listen", required_argument, NULL, O_LISTEN }, OPT_LISTEN },
 	{ { "output", required_argument, NULL, O_OUTPUT }, OPT_OUTPUT },
+	{ { "discard", no_argument, NULL, O_DISCARD }, OPT_OUTPUT },
 	{ { "node", required_argument, NULL, O_NODE }, OPT_NODE },
 };
 
@@ -184,6 +185,9 @@ static int take(struct session_options *o, int option)
 		return 0;
 	case O_OUTPUT:
 		o->output = optarg;
+		return 0;
+	case O_DISCARD:
+		c->start.discard = true;
 		return 0;
 	case O_NODE:
 		o->node = optarg;

@@ -12,7 +12,7 @@
 #define OPT_PUBLISH 0x08u   /* --publish */
 #define OPT_STATUS 0x10u    /* --json-status-fd */
 #define OPT_LISTEN 0x20u    /* --listen */
-#define OPT_OUTPUT 0x40u    /* -o, --output */
+#define OPT_OUTPUT 0x40u    /* -o, --output, --discard */
 #define OPT_NODE 0x80u	    /* --node */
 #define OPT_SHIP 0x100u	    /* --program */
 #define OPT_FILE 0x200u	    /* one operand, FILE, before or after the options */

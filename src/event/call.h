@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 /* Bytes of one argument above this are represented by keyed digests (in-payloads only). */
-#define PAYLOAD_INLINE_MAX 4096u
+#define PAYLOAD_INLINE_MAX 8192u
 /* A digest stands for this many bytes of the payload (the last one for the rest). */
 #define PAYLOAD_BLOCK       4096u
 #define PAYLOAD_DIGEST_SIZE 16u

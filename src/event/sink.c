@@ -47,16 +47,15 @@ static void sink_digest(struct sink *s, const uint8_t *data, size_t n)
 	}
 }
 
-/* Turns the bytes stored so far into the beginning of digests. */
+/* Turns the bytes stored so far into the beginning of digests. These take their place, which is where they
+ * have been read already: a digest is shorter than its block. */
 static void sink_start_digesting(struct sink *s)
 {
-	_Static_assert(PAYLOAD_INLINE_MAX <= PAYLOAD_BLOCK, "stored bytes fit the first block");
+	_Static_assert(PAYLOAD_DIGEST_SIZE < PAYLOAD_BLOCK, "digests stay behind what is read");
 	s->digesting = true;
-	crypto_onetimeauth_init(&s->state, s->key);
-	if (s->len)
-		crypto_onetimeauth_update(&s->state, s->c->bytes.data + s->p->off, s->len);
-	s->in_block = (uint32_t)s->len;
 	s->c->bytes.len = s->p->off;
+	if (s->len)
+		sink_digest(s, s->c->bytes.data + s->p->off, s->len);
 }
 
 int sink_bytes(struct sink *s, const void *data, size_t n)

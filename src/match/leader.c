@@ -36,8 +36,9 @@ struct leader {
 	pthread_cond_t progress; /* acknowledgements and wishes */
 	struct writer batch;	/* body of the next EVENTS frame */
 	struct leader_slot *in_call;
-	uint64_t sent_events, sent_bytes; /* including the batch */
-	uint64_t acked_events, acked_bytes;
+	/* sent: including the batch. Written with the lock held; leader_make_room() looks without. */
+	_Atomic uint64_t sent_events, sent_bytes;
+	_Atomic uint64_t acked_events, acked_bytes;
 	int64_t flush_at;	/* when the batch goes out, in ms; 0: nothing waits */
 	int64_t heartbeat_at;
 	int64_t heard_at, looked_at; /* the hub, ms; when its silence was last looked at */
@@ -124,6 +125,11 @@ void leader_wait_wish(struct leader *l)
 
 /* ---- events ----------------------------------------------------------------------------------- */
 
+static uint64_t counted(const _Atomic uint64_t *count)
+{
+	return atomic_load_explicit(count, memory_order_relaxed);
+}
+
 /* Events are length-prefixed, so that a follower can sort them by thread without decoding them. */
 static size_t begin_event(struct leader *l)
 {
@@ -138,8 +144,9 @@ static void end_event(struct leader *l, size_t at)
 	size_t len = l->batch.len - at;
 
 	put_u32_at(&l->batch, at, (uint32_t)(len - sizeof(uint32_t)));
-	l->sent_events++;
-	l->sent_bytes += len;
+	/* Only whoever holds the lock writes: no need for an atomic addition. */
+	atomic_store_explicit(&l->sent_events, counted(&l->sent_events) + 1, memory_order_relaxed);
+	atomic_store_explicit(&l->sent_bytes, counted(&l->sent_bytes) + len, memory_order_relaxed);
 }
 
 static void put_call(struct leader *l, uint32_t tid, const struct call_record *c, unsigned parts)
@@ -150,11 +157,23 @@ static void put_call(struct leader *l, uint32_t tid, const struct call_record *c
 	end_event(l, at);
 }
 
+/* lock held. As if a hub without followers had got them. */
+static void drop_batch(struct leader *l)
+{
+	writer_reset(&l->batch);
+	l->acked_events = l->sent_events;
+	l->acked_bytes = l->sent_bytes;
+}
+
 /* lock held. The batch becomes a frame; what the link cannot take now its thread sends later. */
 static void send_batch(struct leader *l)
 {
 	if (l->batch.len == 0 || l->dead)
 		return;
+	if (l->start->discard && !l->batch.failed) {
+		drop_batch(l);
+		return;
+	}
 	if (l->batch.failed ||
 	    link_send(l->link, FRAME_EVENTS, l->batch.data, l->batch.len) < 0 ||
 	    link_flush(l->link) < 0) {
@@ -181,8 +200,8 @@ static void after_event(struct leader *l)
 
 static bool window_full(const struct leader *l)
 {
-	return l->sent_events - l->acked_events >= l->start->window_events ||
-	       l->sent_bytes - l->acked_bytes >= l->start->window_bytes;
+	return counted(&l->sent_events) - counted(&l->acked_events) >= l->start->window_events ||
+	       counted(&l->sent_bytes) - counted(&l->acked_bytes) >= l->start->window_bytes;
 }
 
 static bool must_stop(const struct leader *l)
@@ -312,6 +331,9 @@ bool leader_has_news(struct leader *l)
 
 void leader_make_room(struct leader *l)
 {
+	/* Only we send events of calls that are over: what is seen here as room stays room. */
+	if (!window_full(l))
+		return;
 	lock(l);
 	wait_window(l);
 	unlock(l);
@@ -331,6 +353,9 @@ void leader_block(struct leader *l, struct leader_slot *slot, const struct call_
 
 void leader_pause(struct leader *l, struct leader_slot *slot)
 {
+	/* Slots are linked by the capturing side alone. */
+	if (!slot->prev)
+		return;
 	lock(l);
 	slot_unlink(slot);
 	unlock(l);

@@ -183,7 +183,8 @@ void start_set_identity(struct start *s)
 #define START_FLAG_STDIO_INHERIT 1u
 #define START_FLAG_SHIPPED 2u
 #define START_FLAG_IDENTITY 4u
-#define START_FLAGS_ALL 7u
+#define START_FLAG_DISCARD 8u
+#define START_FLAGS_ALL 15u
 
 /* A blob of their canonical text. */
 static void put_rules(struct writer *w, const struct policy_rules *rules)
@@ -224,7 +225,8 @@ void start_encode(struct writer *w, const struct start *s)
 	put_u8(w, s->capture);
 	put_u8(w, (uint8_t)((s->stdio_inherit ? START_FLAG_STDIO_INHERIT : 0) |
 			    (s->shipped ? START_FLAG_SHIPPED : 0) |
-			    (s->has_identity ? START_FLAG_IDENTITY : 0)));
+			    (s->has_identity ? START_FLAG_IDENTITY : 0) |
+			    (s->discard ? START_FLAG_DISCARD : 0)));
 	put_bytes(w, s->session, sizeof(s->session));
 	put_bytes(w, s->key, sizeof(s->key));
 	put_u32(w, s->window_events);
@@ -287,6 +289,7 @@ int start_decode(const uint8_t *body, size_t len, struct start *ret)
 	s.stdio_inherit = flags & START_FLAG_STDIO_INHERIT;
 	s.shipped = flags & START_FLAG_SHIPPED;
 	s.has_identity = flags & START_FLAG_IDENTITY;
+	s.discard = flags & START_FLAG_DISCARD;
 	*ret = s;
 	return 0;
 }

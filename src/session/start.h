@@ -58,6 +58,7 @@ struct start {
 	uint8_t role, level, action, on_lost_peer, capture;
 	bool stdio_inherit; /* leader on this machine: the program has the terminal itself */
 	bool shipped;	    /* the program's binary came in a FILE frame */
+	bool discard;	    /* leader: events are made and dropped, to measure what capturing costs */
 	bool has_identity;  /* the fields below the line are set (followers) */
 	uint8_t session[16];
 	uint8_t key[SESSION_KEY_SIZE];

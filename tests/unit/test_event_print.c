@@ -75,9 +75,9 @@ PAIR_TEST(buffers)
 	enter(l, "read", 0, 0, 100);
 	side_exit(l, -512);
 	assert_text(l, "read(0, NULL, 100) = -1 ERESTARTSYS (To be restarted)");
-	enter(l, "write", 1, at(l, 0), 2 * PAGE);
-	side_exit(l, 2 * PAGE);
-	assert_text(l, "write(1, <8192 bytes>, 8192) = 8192");
+	enter(l, "write", 1, at(l, 0), 3 * PAGE);
+	side_exit(l, 3 * PAGE);
+	assert_text(l, "write(1, <12288 bytes>, 12288) = 12288");
 }
 
 PAIR_TEST(sockets)

@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define DRAIN_EVERY_US 500	/* while there are records */
+#define DRAIN_EVERY_US 1000	/* while there are records */
 #define IDLE_AFTER_MS  20	/* without one: the kernel wakes us at the next */
 #define IDLE_MAX_US    1000000	/* however that goes */
 
@@ -21,6 +21,57 @@ static void fail(struct tracer *t, const struct tracee *tr, int err, const char 
 {
 	if (t->err == 0)
 		t->err = log_errno(err, "the record of a call of thread %d %s", (int)tr->tid, what);
+}
+
+/* ---- the memory of a thread's record --------------------------------------------------------------- */
+
+struct recording *recording_new(void)
+{
+	struct recording *rec = calloc(1, sizeof(*rec));
+
+	if (rec)
+		pieces_init(&rec->pieces);
+	return rec;
+}
+
+static void recording_reset(struct recording *rec)
+{
+	if (rec->is_open)
+		LIST_REMOVE(rec, open);
+	rec->is_open = false;
+	pieces_reset(&rec->pieces);
+}
+
+void recording_free(struct recording *rec)
+{
+	if (!rec)
+		return;
+	recording_reset(rec);
+	pieces_free(&rec->pieces);
+	free(rec);
+}
+
+static void add_piece(struct tracer *t, struct tracee *tr, const struct record *r, const void *data)
+{
+	struct recording *rec = tr->recording;
+	int err = pieces_add(&rec->pieces, r->addr, data, r->len, r->string);
+
+	if (err < 0)
+		fail(t, tr, -err, "does not fit");
+	if (!rec->is_open)
+		LIST_INSERT_HEAD(&t->collector.open, rec, open);
+	rec->is_open = true;
+}
+
+/* The records are about to be overwritten. */
+static void settle(void *state)
+{
+	struct tracer *t = state;
+	struct recording *rec;
+
+	LIST_FOREACH(rec, &t->collector.open, open)
+	if (pieces_own(&rec->pieces) < 0 && t->err == 0)
+		t->err = log_errno(ENOMEM, "cannot keep the record of a call");
 }
 
 /* ---- a call ----------------------------------------------------------------------------------- */
@@ -117,14 +168,6 @@ static void take_call(struct tracer *t, struct tracee *tr, const struct record_c
 
 /* ---- records ---------------------------------------------------------------------------------- */
 
-static void on_data(struct tracer *t, struct tracee *tr, const struct record *r)
-{
-	int err = pieces_add(&tr->recording->pieces, r->addr, r + 1, r->len, r->string);
-
-	if (err < 0)
-		fail(t, tr, -err, "does not fit");
-}
-
 /* The tracer is at it, or the thread has none of its own any more. */
 static bool tracer_captures(const struct tracee *tr)
 {
@@ -136,20 +179,19 @@ static void on_call(struct tracer *t, struct tracee *tr, const struct record_cal
 	struct recording *rec = tr->recording;
 
 	if (tracer_captures(tr)) {
-		pieces_reset(&rec->pieces);
+		recording_reset(rec);
 		return;
 	}
 	if (r->head.reason != RECORD_COMPLETE) {
-		pieces_reset(&rec->pieces);
-		rec->open = *r;
+		recording_reset(rec);
+		rec->rest = *r;
 		rec->incomplete = true;
 		return;
 	}
-	if (pieces_borrow(&rec->pieces, r->head.addr, r + 1, r->head.len) < 0)
-		fail(t, tr, E2BIG, "does not fit");
-	else
-		take_call(t, tr, r, &rec->pieces.mem, 0);
-	pieces_reset(&rec->pieces);
+	if (r->head.len)
+		add_piece(t, tr, &r->head, r + 1);
+	take_call(t, tr, r, &rec->pieces.mem, 0);
+	recording_reset(rec);
 }
 
 static void on_record(void *state, const void *data, size_t len)
@@ -169,13 +211,13 @@ static void on_record(void *state, const void *data, size_t len)
 	else if (r->kind == RECORD_CALL)
 		on_call(t, tr, data);
 	else
-		on_data(t, tr, r);
+		add_piece(t, tr, r, r + 1);
 }
 
 static size_t drain(struct tracer *t, bool wait)
 {
 	struct recorder *r = t->collector.recorder;
-	size_t n = ring_drain(&r->ring, wait, on_record, t);
+	size_t n = ring_drain(&r->ring, wait, on_record, settle, t);
 
 	if (r->shared->lost && t->err == 0)
 		t->err = log_errno(ENOBUFS, "the kernel had no room to record a call of the program");
@@ -209,7 +251,7 @@ void collector_complete(struct tracer *t, struct tracee *tr, int signal)
 	if (!rec || !rec->incomplete)
 		return;
 	rec->incomplete = false;
-	r = rec->open;
+	r = rec->rest;
 	if (r.head.reason < _RECORD_REASON_MAX)
 		t->counts.completed[r.head.reason - 1]++;
 	if (!is_where_it_was(tr, &r))
@@ -288,6 +330,7 @@ int collector_start(struct tracer *t, struct recorder *recorder)
 	sigset_t all, old;
 	int r;
 
+	LIST_INIT(&c->open);
 	pthread_mutex_init(&c->lock, NULL);
 	r = recorder_start(recorder);
 	if (r < 0)

@@ -27,12 +27,16 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 struct tracer;
 struct tracee;
 
+LIST_HEAD(recordings, recording);
+
 struct collector {
 	struct recorder *recorder;
+	struct recordings open; /* whose pieces are borrowed from the ring */
 	pthread_mutex_t lock;
 	pthread_t thread;
 	_Atomic bool ending;
@@ -41,12 +45,18 @@ struct collector {
 /* What a thread's records have brought so far. */
 struct recording {
 	struct pieces pieces;
-	bool incomplete;	 /* the thread stops before its next instruction: see open */
-	struct record_call open;
+	bool is_open;
+	LIST_ENTRY(recording) open;
+	bool incomplete;	 /* the thread stops before its next instruction: see rest */
+	struct record_call rest;
 	uint64_t taken;		 /* CALL records so far */
 	int64_t look_at;	 /* ms; 0: there was a record since the last look */
 	int look_after;		 /* ms, until the look after that */
 };
+
+/* NULL when out of memory. */
+struct recording *recording_new(void);
+void recording_free(struct recording *rec);
 
 /* The calling thread is the tracer, whose variant is stopped. 0 or -errno. */
 int collector_start(struct tracer *t, struct recorder *recorder);

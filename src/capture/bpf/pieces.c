@@ -22,22 +22,29 @@ static const struct piece *find(const struct pieces *p, uint64_t addr, size_t le
 	return best;
 }
 
+/* A long argument is in several pieces, one behind the other. */
 static ssize_t pieces_read(struct mem *mem, uint64_t addr, void *buf, size_t len)
 {
 	struct pieces *p = (struct pieces *)mem;
-	const struct piece *x = find(p, addr, len);
-	size_t skip, got;
+	uint8_t *to = buf;
+	size_t done = 0;
 
-	if (!x) {
-		p->missed = true;
-		return -EFAULT;
+	while (done < len) {
+		const struct piece *x = find(p, addr + done, len - done);
+		size_t skip, got;
+
+		if (!x)
+			break;
+		skip = (size_t)(addr + done - x->addr);
+		got = x->len - skip < len - done ? x->len - skip : len - done;
+		memcpy(to + done, (x->data ? x->data : p->bytes.data + x->off) + skip, got);
+		done += got;
+		if (x->string)
+			return (ssize_t)done;
 	}
-	skip = (size_t)(addr - x->addr);
-	got = x->len - skip < len ? x->len - skip : len;
-	if (got < len && !x->string)
+	if (done < len)
 		p->missed = true;
-	memcpy(buf, (x->data ? x->data : p->bytes.data + x->off) + skip, got);
-	return (ssize_t)got;
+	return done || !len ? (ssize_t)done : -EFAULT;
 }
 
 static ssize_t pieces_write(struct mem *mem, uint64_t addr, const void *buf, size_t len)
@@ -53,6 +60,7 @@ void pieces_init(struct pieces *p)
 void pieces_free(struct pieces *p)
 {
 	writer_free(&p->bytes);
+	free(p->piece);
 	pieces_init(p);
 }
 
@@ -63,36 +71,41 @@ void pieces_reset(struct pieces *p)
 	writer_reset(&p->bytes);
 }
 
-static bool follows(const struct piece *last, uint64_t addr)
+static int grow(struct pieces *p)
 {
-	return !last->data && !last->string && last->addr + last->len == addr;
+	unsigned cap = p->cap ? 2 * p->cap : 16;
+	struct piece *q;
+
+	if (p->cap >= PIECES_MAX)
+		return -E2BIG;
+	q = realloc(p->piece, cap * sizeof(*q));
+	if (!q)
+		return -ENOMEM;
+	p->piece = q;
+	p->cap = cap;
+	return 0;
 }
 
 int pieces_add(struct pieces *p, uint64_t addr, const void *data, size_t len, bool string)
 {
-	size_t off = p->bytes.len;
+	int r = p->n == p->cap ? grow(p) : 0;
 
-	if (len == 0)
-		return 0;
-	put_bytes(&p->bytes, data, len);
-	if (p->bytes.failed)
-		return -ENOMEM;
-	if (p->n && !string && follows(&p->piece[p->n - 1], addr)) {
-		p->piece[p->n - 1].len += len;
-		return 0;
-	}
-	if (p->n == PIECES_MAX)
-		return -E2BIG;
-	p->piece[p->n++] = (struct piece){ .addr = addr, .off = off, .len = len, .string = string };
-	return 0;
+	if (r == 0 && len)
+		p->piece[p->n++] =
+			(struct piece){ .addr = addr, .data = data, .len = len, .string = string };
+	return r;
 }
 
-int pieces_borrow(struct pieces *p, uint64_t addr, const void *data, size_t len)
+int pieces_own(struct pieces *p)
 {
-	if (len == 0)
-		return 0;
-	if (p->n == PIECES_MAX)
-		return -E2BIG;
-	p->piece[p->n++] = (struct piece){ .addr = addr, .data = data, .len = len };
-	return 0;
+	for (unsigned i = 0; i < p->n; i++) {
+		struct piece *x = &p->piece[i];
+
+		if (!x->data)
+			continue;
+		x->off = p->bytes.len;
+		put_bytes(&p->bytes, x->data, x->len);
+		x->data = NULL;
+	}
+	return p->bytes.failed ? -ENOMEM : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The memory of a call as records have brought it: pieces of the variant's address space that read as
- * its memory did when the call ended.
+ * its memory did when the record was made.
  */
 #ifndef CHIRAL_CAPTURE_BPF_PIECES_H
 #define CHIRAL_CAPTURE_BPF_PIECES_H
@@ -11,18 +11,20 @@
 
 #include <stdbool.h>
 
-#define PIECES_MAX 24 /* apart from adjacent ones: an iovec's array and elements, and a few */
+/* More than an iovec's array, its elements in records of their own, and a few: a bound for what the kernel
+ * says, not for what programs do. */
+#define PIECES_MAX 1024u
 
 struct pieces {
 	struct mem mem;	/* reads; a write is an error */
 	struct piece {
 		uint64_t addr;
-		const uint8_t *data; /* NULL: at off of bytes */
+		const uint8_t *data; /* borrowed; NULL: at off of bytes */
 		size_t off, len;
 		bool string;	     /* what follows it does not matter */
-	} piece[PIECES_MAX];
-	unsigned n;
-	struct writer bytes;
+	} *piece;
+	unsigned n, cap;
+	struct writer bytes; /* of pieces that are not borrowed any more */
 	bool missed;	/* something was read that no piece has */
 };
 
@@ -30,9 +32,9 @@ void pieces_init(struct pieces *p);
 void pieces_free(struct pieces *p);
 void pieces_reset(struct pieces *p);
 
-/* Adds a copy of data, joined with the piece before when it follows that. -E2BIG, -ENOMEM. */
+/* Adds data, which stays the caller's until the next pieces_own() or pieces_reset(). -E2BIG, -ENOMEM. */
 int pieces_add(struct pieces *p, uint64_t addr, const void *data, size_t len, bool string);
-/* Adds data itself, which stays the caller's until the next reset. */
-int pieces_borrow(struct pieces *p, uint64_t addr, const void *data, size_t len);
+/* Copies what is borrowed. 0 or -ENOMEM. */
+int pieces_own(struct pieces *p);
 
 #endif

@@ -119,6 +119,18 @@ static __always_inline __u64 part_len(const struct job *j, const struct record_p
 	return n * p->scale;
 }
 
+static __always_inline void fill_data(struct record *r, __u64 addr, __u32 len, __u32 tid, int string)
+{
+	r->kind = RECORD_DATA;
+	r->string = (__u8)string;
+	r->reason = 0;
+	r->zero = 0;
+	r->tid = tid;
+	r->addr = addr;
+	r->len = len;
+	r->nr = 0;
+}
+
 /* DATA record: a piece of at most RECORD_PIECE_MAX bytes. 0, or why not. Verified by itself, so that
  * loops around it cost the verifier nothing. */
 __noinline int put_piece(__u64 addr, __u64 len, __u32 tid)
@@ -132,11 +144,7 @@ __noinline int put_piece(__u64 addr, __u64 len, __u32 tid)
 		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (size), 0);                            \
 		if (!r)                                                                            \
 			return RECORD_FULL;                                                        \
-		__builtin_memset(r, 0, sizeof(*r));                                                \
-		r->kind = RECORD_DATA;                                                             \
-		r->tid = tid;                                                                      \
-		r->addr = addr;                                                                    \
-		r->len = (__u32)len;                                                               \
+		fill_data(r, addr, (__u32)len, tid, 0);                                            \
 		err = bpf_probe_read_user(r + 1, len, (void *)addr);                               \
 		if (err)                                                                           \
 			bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                  \
@@ -146,6 +154,7 @@ __noinline int put_piece(__u64 addr, __u64 len, __u32 tid)
 	}
 	PIECE(256)
 	PIECE(1024)
+	PIECE(4096)
 	PIECE(RECORD_PIECE_MAX)
 #undef PIECE
 	return RECORD_LARGE;
@@ -163,12 +172,7 @@ __noinline int put_string(__u64 addr, __u32 tid)
 		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
 		return n <= 0 ? RECORD_UNREAD : RECORD_LARGE;
 	}
-	__builtin_memset(r, 0, sizeof(*r));
-	r->kind = RECORD_DATA;
-	r->string = 1;
-	r->tid = tid;
-	r->addr = addr;
-	r->len = (__u32)n;
+	fill_data(r, addr, (__u32)n, tid, 1);
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	return 0;
 }
@@ -280,6 +284,7 @@ static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
 	CALL(0)
 	CALL(64)
 	CALL(512)
+	CALL(4096)
 	CALL(RECORD_PIECE_MAX)
 #undef CALL
 	return stop_thread(j, RECORD_LARGE);

@@ -14,8 +14,8 @@
 #include <linux/types.h>
 
 #define RECORD_CALLS_MAX  512u	/* call numbers are below this; a power of two */
-#define RECORD_PIECE_MAX  4096u /* bytes of one record */
-#define RECORD_PIECES_MAX 64u	/* of one argument: what is longer is left to the tracer */
+#define RECORD_PIECE_MAX  8192u /* bytes of one record */
+#define RECORD_PIECES_MAX 32u	/* of one argument: what is longer is left to the tracer */
 #define RECORD_IOV_MAX	  16u	/* elements of an iovec; with more it is left to the tracer */
 
 enum record_kind {

@@ -55,9 +55,19 @@ static uint32_t length_at(const struct ring *r, uint64_t at)
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-size_t ring_drain(struct ring *r, bool wait, ring_record_fn *fn, void *state)
+/* Each time costs the programs that write a cache miss. */
+#define SETTLE_EVERY (256u << 10)
+
+static void settle_at(struct ring *r, uint64_t at, ring_settle_fn *settle, void *state)
+{
+	settle(state);
+	__atomic_store_n(r->consumer, at, __ATOMIC_RELEASE);
+}
+
+size_t ring_drain(struct ring *r, bool wait, ring_record_fn *fn, ring_settle_fn *settle, void *state)
 {
 	uint64_t at = *r->consumer, end = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);
+	uint64_t settled = at;
 	size_t n = 0;
 
 	while (at < end) {
@@ -75,7 +85,12 @@ size_t ring_drain(struct ring *r, bool wait, ring_record_fn *fn, void *state)
 			n++;
 		}
 		at += (len + BPF_RINGBUF_HDR_SZ + 7) & ~7u;
-		__atomic_store_n(r->consumer, at, __ATOMIC_RELEASE);
+		if (at - settled >= SETTLE_EVERY || at - settled >= r->size / 4) {
+			settle_at(r, at, settle, state);
+			settled = at;
+		}
 	}
+	if (at != settled)
+		settle_at(r, at, settle, state);
 	return n;
 }

@@ -25,11 +25,13 @@ void ring_close(struct ring *r);
 bool ring_is_empty(const struct ring *r);
 
 /*
- * Gives fn every record from the oldest on, valid during its call. wait: all that were begun before this
+ * Gives fn every record from the oldest on. They are valid until settle is called, which is at the end and
+ * now and then before it: the kernel may overwrite them then. wait: all that were begun before this
  * function was called, also if some are still being written by other processors; otherwise up to the
  * first such. Not reentrant. The number of records.
  */
 typedef void ring_record_fn(void *state, const void *record, size_t len);
-size_t ring_drain(struct ring *r, bool wait, ring_record_fn *fn, void *state);
+typedef void ring_settle_fn(void *state);
+size_t ring_drain(struct ring *r, bool wait, ring_record_fn *fn, ring_settle_fn *settle, void *state);
 
 #endif
