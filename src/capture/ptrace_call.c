@@ -9,6 +9,7 @@
 #include "variant/auxv.h"
 #include "variant/decide.h"
 #include "variant/libcrypto.h"
+#include "variant/script.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -286,6 +287,9 @@ static void check_program(struct tracee *tr)
 /* A signal that waits is pending while a call that may block is executed, and comes before any other. */
 static void at_compared(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 {
+	if (tr->native.canon->irregular == IRR_EXECVE)
+		tr->exec_args = script_count_args(
+			&tr->mem.mem, tr->native.arg[tr->call.id == CALL_EXECVEAT ? 2 : 1]);
 	tr->judgement = policy_judge(&t->policy, tr->tid, &tr->call);
 	if (tr->judgement.verdict == RULE_ALLOW)
 		check_program(tr);
@@ -374,11 +378,19 @@ static void add_mapping(struct tracer *t, struct tracee *tr, int64_t ret)
 	tracer_captured(t, tr, call_add_memory(&tr->cx, &tr->call, 0, (uint64_t)ret, tr->call.arg[1]));
 }
 
+/* The process is another program by now, which tr may not be the first thread of. */
+static void add_script(struct tracer *t, struct tracee *tr, int64_t ret)
+{
+	if (tr->native.canon->irregular == IRR_EXECVE && ret == 0)
+		tracer_captured(t, tr, script_note(tr->process->pid, &tr->cx, tr->exec_args, &tr->call));
+}
+
 void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret)
 {
 	if (!tracer_captured(t, tr, call_capture_out(&tr->cx, &tr->native, ret, &tr->call)))
 		return;
 	add_mapping(t, tr, ret);
+	add_script(t, tr, ret);
 	call_virtual_effects(&tr->call, tr->process->vdt);
 	/* Another thread may have used the descriptor until the very end. */
 	forget_descriptors(tr);

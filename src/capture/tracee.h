@@ -74,6 +74,7 @@ struct tracee {
 	struct policy_judgement judgement; /* of the compared call in flight */
 	struct counter counter;
 	int64_t held_ret;		/* HELD: native result */
+	size_t exec_args;		/* in execve: how many arguments it gives */
 	bool emitted;			/* the call in flight is already in the stream (clone, exec) */
 	/* Signals that came while the thread was in user code: they wait for a call boundary. */
 	struct pending_signals pending;

@@ -80,6 +80,9 @@ static bool valid_direction(const struct arg_spec *s, bool in)
 	/* The bytes behind an address that the call gave: call_add_memory(). */
 	if (s->kind == ARG_IGNORED)
 		return !in;
+	/* What the kernel puts before the arguments of a script: script_note(). */
+	if (s->kind == ARG_STRV && !in)
+		return true;
 	if (s->kind < ARG_PATH)
 		return false;
 	if (in)

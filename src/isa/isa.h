@@ -50,6 +50,7 @@ int isa_regs_set(pid_t tid, const struct isa_regs *regs);
 long isa_regs_nr(const struct isa_regs *regs);
 uint64_t isa_regs_pc(const struct isa_regs *regs);
 uint64_t isa_regs_sp(const struct isa_regs *regs);
+void isa_regs_set_sp(struct isa_regs *regs, uint64_t sp);
 /* Result register of a system call (at its exit stop). */
 int64_t isa_regs_ret(const struct isa_regs *regs);
 void isa_regs_set_ret(struct isa_regs *regs, int64_t ret);

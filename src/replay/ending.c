@@ -72,7 +72,7 @@ void replay_end(struct replay *rp, struct fthread *f)
 	if (!replay_may_end(rp, f))
 		return;
 	if (f->phase == PHASE_EXEC) {
-		replay_run_to_exit(f, PHASE_EXEC);
+		replay_exec(rp, f);
 	} else {
 		f->process->ending = true;
 		answer_continue(rp, f);
@@ -98,8 +98,13 @@ static void settle_death(struct replay *rp, struct fthread *f)
 	struct reader r;
 	char text[64];
 
-	if (is_being_ended(rp, f->process) || !replay_may_end(rp, f))
+	if (is_being_ended(rp, f->process))
 		return;
+	if (!replay_may_end(rp, f)) {
+		/* The others may wait for a lock that f has while it reads the clock. */
+		replay_answer_reading(rp, f);
+		return;
+	}
 	if (!stream_peek(f->stream, &r) || event_decode(&r, &e) < 0)
 		return; /* replay_advance() says so */
 	if (WIFSIGNALED(e.wait_status) && WTERMSIG(e.wait_status) == SIGKILL) {

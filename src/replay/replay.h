@@ -78,8 +78,15 @@ void replay_set_limit(struct replay *rp, struct fthread *f);
 /* local.c: a local call. */
 void replay_local(struct replay *rp, struct fthread *f, const char *path);
 
+/* exec.c: execve that matched, and nothing holds it any more; the exec event. */
+void replay_exec(struct replay *rp, struct fthread *f);
+void replay_at_exec(struct replay *rp, struct fthread *f);
+/* What it executes on its own node: an interpreter, when the leader's program is a script. May be NULL. */
+const char *replay_program_of(const struct fthread *f);
+
 /* trace.c: a waitpid(2) status. */
 void replay_at_stop(struct replay *rp, pid_t tid, int status);
+void replay_resume(struct fthread *f);
 /* Executes the call at the TRACE stop, with the registers in f->regs, to its exit stop. */
 void replay_run_to_exit(struct fthread *f, enum fthread_phase phase);
 /* PHASE_REAP: true when the child is dead and the wait is being executed. */

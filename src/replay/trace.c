@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ptrace stops of a follower: births, exec, calls whose registers change, deaths. */
+/* ptrace stops of a follower: births, calls whose registers change, deaths. */
 #include "replay/replay.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "isa/cpu.h"
-#include "replay/timer.h"
-#include "variant/auxv.h"
 #include "variant/decide.h"
 #include "variant/libcrypto.h"
 
@@ -21,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void resume(struct fthread *f)
+void replay_resume(struct fthread *f)
 {
 	f->stop = STOP_NONE;
 	ptrace(f->phase >= PHASE_CLONE && f->phase <= PHASE_MAP ? PTRACE_SYSCALL : PTRACE_CONT,
@@ -31,7 +28,7 @@ static void resume(struct fthread *f)
 void replay_run_to_exit(struct fthread *f, enum fthread_phase phase)
 {
 	f->phase = phase;
-	resume(f);
+	replay_resume(f);
 }
 
 static void at_seccomp(struct replay *rp, struct fthread *f)
@@ -44,7 +41,7 @@ static void at_seccomp(struct replay *rp, struct fthread *f)
 		return;
 	}
 	if (f->phase >= PHASE_CLONE && f->phase <= PHASE_MAP) {
-		resume(f); /* it was matched; the kernel has begun it anew */
+		replay_resume(f); /* it was matched; the kernel has begun it anew */
 		return;
 	}
 	f->stop = STOP_TRACE;
@@ -95,7 +92,7 @@ static void first_stop(struct fthread *c)
 {
 	poke_tid(c, c->tid_at, c->canonical);
 	c->tid_at = 0;
-	resume(c);
+	replay_resume(c);
 }
 
 static void at_birth(struct replay *rp, struct fthread *f, pid_t child)
@@ -134,7 +131,7 @@ static void at_birth(struct replay *rp, struct fthread *f, pid_t child)
 	c->tid_at = p.flags & CLONE_CHILD_SETTID ? p.child : 0;
 	if (stopped)
 		first_stop(c);
-	resume(f);
+	replay_resume(f);
 }
 
 /* First stop of a new thread, group stops, interrupts. */
@@ -149,55 +146,7 @@ static void at_group_stop(struct replay *rp, struct fthread *f, int signal)
 	else if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)
 		ptrace(PTRACE_LISTEN, f->tid, 0, 0);
 	else if (!rp->diverged)
-		resume(f);
-}
-
-/* ---- exec ------------------------------------------------------------------------------------- */
-
-/* A thread that is not the first one has become the process, with the first one's id: its stream goes
- * on with what the new program does, after the DEATH of the thread that it was. */
-static void take_over(struct replay *rp, struct fthread *first, struct fthread *by)
-{
-	struct stream *st = by->stream;
-
-	if (stream_next(first->stream) == NEXT_DEATH)
-		replay_taken(rp, first);
-	fthread_remove(&rp->threads, by);
-	streams_drop(&rp->streams, st);
-	first->phase = PHASE_EXEC;
-	first->at_exit = 0;
-	first->sending = 0;
-	first->tid_at = 0;
-}
-
-static void at_exec(struct replay *rp, struct fthread *f)
-{
-	unsigned long former = 0;
-	struct loader_place place = { 0 };
-	struct fthread *by;
-	int r = auxv_edit(f->tid, rp->start, &place);
-
-	if (r == -ESRCH)
-		return; /* killed meanwhile */
-	if (r < 0) {
-		rp->err = log_errno(-r, "cannot edit the follower's auxiliary vector");
-		return;
-	}
-	loader_find(f->tid, &place, &f->process->loader);
-	vdt_exec(f->process->vdt);
-	timer_forget_all(f->process);
-	f->process->threaded = false;
-	if (ptrace(PTRACE_GETEVENTMSG, f->tid, 0, &former) == 0 && (pid_t)former != f->tid &&
-	    (by = fthread_find(&rp->threads, (pid_t)former)))
-		take_over(rp, f, by);
-	f->process->most_threads = 1;
-	r = isa_cpu_hide(f->tid);
-	if (r == 1)
-		f->phase = PHASE_NONE; /* it is behind its execve */
-	if (r >= 0)
-		resume(f);
-	else if (r != -ESRCH)
-		rp->err = log_errno(-r, "cannot hide the processor from the follower");
+		replay_resume(f);
 }
 
 /* ---- exit stops ------------------------------------------------------------------------------- */
@@ -250,7 +199,7 @@ static void cannot_follow(struct replay *rp, struct fthread *f, int64_t ret)
 	const char *why = strerror((int)-ret), *path;
 	char text[512];
 
-	path = f->phase == PHASE_EXEC ? call_path(&f->call, f->call.id == CALL_EXECVEAT ? 1 : 0) : NULL;
+	path = f->phase == PHASE_EXEC ? replay_program_of(f) : NULL;
 	if (path)
 		snprintf(text, sizeof(text), "cannot execute its own node's '%.256s' (%s); install the "
 					     "same program there", path, why);
@@ -328,7 +277,7 @@ static void at_exit(struct replay *rp, struct fthread *f)
 	default:
 		break;
 	}
-	resume(f);
+	replay_resume(f);
 }
 
 /* ---- waiting for children --------------------------------------------------------------------- */
@@ -399,13 +348,13 @@ static void at_event(struct replay *rp, struct fthread *f, int event, int signal
 			at_birth(rp, f, (pid_t)message);
 		break;
 	case PTRACE_EVENT_EXEC:
-		at_exec(rp, f);
+		replay_at_exec(rp, f);
 		break;
 	case PTRACE_EVENT_STOP:
 		at_group_stop(rp, f, signal);
 		break;
 	default:
-		resume(f);
+		replay_resume(f);
 	}
 }
 

@@ -408,3 +408,23 @@ def test_exec_on_one_node_only(pair):
     path, _ = put_sides(pair, "follower", "later4", true_of, None)
     s = pair.run(["/usr/bin/env", path]).expect(EXIT_DIVERGENCE)
     assert f"cannot execute its own node's '{path}'" in s.stderr(), s.story()
+
+
+def test_exec_of_script_on_one_node_only(pair):
+    """What a script says is the leader's, as every file; its interpreter is each node's own."""
+    script, _ = put_sides(pair, "follower", "only1", lambda _: b"#!/bin/sh -e\necho $# $0 $*\n", None)
+    data = f"#!{script}  with arg \nnothing\n".encode()
+    other, _ = put_sides(pair, "follower", "only2", lambda _: data, None)
+    differs, _ = put_sides(pair, "follower", "only3", lambda _: b"#!/bin/sh\necho one\n",
+                           b"#!/bin/echo\n")
+    pair.fine(["/usr/bin/env", script], output=f"0 {script}\n".encode())
+    pair.fine(["/bin/sh", "-c", f"cd {pair.dir}; ./only1 a 'b c'; {other} x; {differs}"],
+              output=f"2 ./only1 a b c\n3 {script} with arg {other} x\none\n".encode())
+    pair.fine(["/bin/sh", "-c", f"{script} $(seq 3000) | cut -c 1-4"], output=b"3000\n")
+
+
+def test_exec_of_script_without_interpreter(pair):
+    shell, _ = put_sides(pair, "follower", "shell3", lambda node: node.read("/bin/sh"), None)
+    script = pair.write("only4", f"#!{shell}\necho hi\n".encode())
+    s = pair.run(["/usr/bin/env", script]).expect(EXIT_DIVERGENCE)
+    assert f"cannot execute its own node's '{shell}'" in s.stderr(), s.story()

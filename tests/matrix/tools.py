@@ -220,17 +220,25 @@ def tar(bed):
     """)
 
 
+XZ = """
+        xz -k -T$t words blob; xz -t words.xz; xz -dc -T$t words.xz | cmp - words; sha1sum words.xz blob.xz; rm *.xz
+"""
+
+
+@row("xz: several threads", packages=["xz-utils"],
+     races="which of its threads is ready first decides when the first one reads and writes")
+def xz_threads(bed):
+    script(bed, XZ, begin="t=2;")
+
+
 @row("xz, bzip2, zstd", packages=["xz-utils", "bzip2", "zstd"])
 def compressors(bed):
-    script(bed, """
-        for t in 1 2; do
-            xz -k -T$t words blob; xz -t words.xz; xz -dc -T$t words.xz | cmp - words; sha1sum words.xz blob.xz; rm *.xz
-        done
+    script(bed, XZ + """
         xz -1 <left | xz -d; xz -l words; echo $?; tar -c -J -f t.txz tree; tar -t -f t.txz | sort
         bzip2 -k words; bunzip2 -t words.bz2; bzcat words.bz2 | cmp - words; sha1sum words.bz2; bzip2 -c blob | bunzip2 | cmp - blob
         tar -c -j tree | tar -t -j | sort; bzip2 -t left; echo $?
         zstd -q -T1 words; zstd -q -t words.zst; zstdcat words.zst | cmp - words; sha1sum words.zst; zstd -q -19 -c blob | unzstd | cmp - blob
-    """)
+    """, begin="t=1;")
 
 
 # ---- version control, databases ------------------------------------------------------------------
@@ -332,8 +340,10 @@ sys.exit(5)
 def python(bed):
     script(bed, "python3 p.py; echo $?; python3 -c 'print(6 * 7)'; python3 -m json.tool j; "
            "python3 -V | cut -c 1-8; echo 'print(1)' | python3; python3 -c 'x = 1 / 0'; echo $?; "
-           "python3 -c 'import sys; print(sorted({\"a\", \"b\"}), sys.argv)' x y",
-           files={"p.py": PYTHON.encode(), "j": b'{"k": [1, 2]}'})
+           "python3 -c 'import sys; print(sorted({\"a\", \"b\"}), sys.argv)' x y; chmod +x s.sh; "
+           "python3 -c 'import os, threading; threading.Thread(target=os.execv, "
+           "args=(\"./s.sh\", [\"s\", \"thread\"])).start()'",
+           files={"p.py": PYTHON.encode(), "j": b'{"k": [1, 2]}', "s.sh": b"#!/bin/sh -u\necho $0 $1\n"})
 
 
 PYTHON_THREADS = r"""

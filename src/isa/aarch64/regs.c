@@ -45,6 +45,11 @@ uint64_t isa_regs_sp(const struct isa_regs *regs)
 	return regs->r.sp;
 }
 
+void isa_regs_set_sp(struct isa_regs *regs, uint64_t sp)
+{
+	regs->r.sp = sp;
+}
+
 int64_t isa_regs_ret(const struct isa_regs *regs)
 {
 	return (int64_t)regs->r.regs[0];
