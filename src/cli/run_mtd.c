@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "mtd/run.h"
+#include "node/node.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,19 +23,56 @@ const char *run_mode(int argc, char **argv)
 	return NULL;
 }
 
-static int parse_node(const char *option, const char *text, enum isa *ret)
+static int parse_home(const char *text)
 {
 	int isa = !strcmp(text, "local") ? (int)isa_native
 		  : !strncmp(text, "local:", 6) ? isa_from_name(text + 6)
 						: -EINVAL;
 
-	if (isa < 0) {
-		log_error("%s %s: a program that moves runs on local:amd64 and local:arm64 only", option,
-			  text);
-		return -EINVAL;
+	if (isa == ISA_X86_64 && isa_native == ISA_X86_64)
+		return 0;
+	log_error("--home %s: a program that moves has its home on this machine, which has to be x86-64: "
+		  "its system calls are those of x86-64", text);
+	return -EINVAL;
+}
+
+/* local:ISA, or a node as node_parse() knows it. */
+static int parse_other(const char *text, struct mtd_run *run)
+{
+	int isa = strncmp(text, "local:", 6) ? -1 : isa_from_name(text + 6);
+	struct node_spec spec;
+	int r;
+
+	if (isa >= 0) {
+		run->node = "local";
+		run->other = isa;
+		return 0;
 	}
-	*ret = (enum isa)isa;
+	r = node_parse(text, &spec);
+	if (r < 0)
+		return r;
+	run->node = text;
+	run->other = spec.kind == NODE_LOCAL ? (int)isa_native : -1;
+	node_spec_free(&spec);
 	return 0;
+}
+
+static int parse_pages(const char *text, struct mtd_run *run)
+{
+	static const char *const names[_MTD_HOW_MAX] = { "auto", "uffd", "segv" };
+
+	run->one_memory = !strcmp(text, "shm");
+	run->pages_chosen = true;
+	for (int i = 0; i < _MTD_HOW_MAX && !run->one_memory; i++) {
+		if (strcmp(text, names[i]))
+			continue;
+		run->how = (enum mtd_how)i;
+		return 0;
+	}
+	if (run->one_memory)
+		return 0;
+	log_error("--pages %s: use shm, uffd, segv or auto", text);
+	return -EINVAL;
 }
 
 static int parse_descriptor(const char *text, int *ret)
@@ -50,7 +88,7 @@ static int parse_descriptor(const char *text, int *ret)
 	return 0;
 }
 
-static int parse_option(int c, struct mtd_run *run, enum isa *home)
+static int parse_option(int c, struct mtd_run *run)
 {
 	switch (c) {
 	case 'm':
@@ -59,15 +97,28 @@ static int parse_option(int c, struct mtd_run *run, enum isa *home)
 		run->points = optarg;
 		return 0;
 	case 'H':
-		return parse_node("--home", optarg, home);
+		return parse_home(optarg);
 	case 'o':
-		return parse_node("--other", optarg, &run->other);
+		return parse_other(optarg, run);
+	case 'P':
+		return parse_pages(optarg, run);
 	case 'j':
 		return parse_descriptor(optarg, &run->status_fd);
 	default:
 		fputs("Try `chiral run --help`.\n", stderr);
 		return -EINVAL;
 	}
+}
+
+/* Two processes of this machine have one memory, if nothing else is asked for. */
+static int choose_pages(struct mtd_run *run)
+{
+	if (!run->pages_chosen)
+		run->one_memory = run->other >= 0;
+	if (!run->one_memory || run->other >= 0)
+		return 0;
+	log_error("--pages shm: %s has no memory in common with this machine", run->node);
+	return -EINVAL;
 }
 
 int cmd_run_mtd(int argc, char **argv)
@@ -77,25 +128,24 @@ int cmd_run_mtd(int argc, char **argv)
 		{ "points", required_argument, NULL, 'p' },
 		{ "home", required_argument, NULL, 'H' },
 		{ "other", required_argument, NULL, 'o' },
+		{ "pages", required_argument, NULL, 'P' },
 		{ "json-status-fd", required_argument, NULL, 'j' },
 		{ 0 },
 	};
-	struct mtd_run run = { .other = ISA_AARCH64, .status_fd = -1 };
-	enum isa home = ISA_X86_64;
+	struct mtd_run run = { .node = "local", .other = ISA_AARCH64, .status_fd = -1 };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1)
-		if (parse_option(c, &run, &home) < 0)
+		if (parse_option(c, &run) < 0)
 			return EXIT_OWN_FAILURE;
-	if (home != ISA_X86_64 || isa_native != ISA_X86_64) {
-		log_error("a program that moves has its home on x86-64: use an x86-64 machine and --home "
-			  "local:amd64");
+	if (parse_home("local") < 0)
 		return EXIT_OWN_FAILURE;
-	}
 	if (!run.points || optind == argc) {
 		log_error("--mode mtd needs --points FILE and a PROGRAM; see `chiral run --help`");
 		return EXIT_OWN_FAILURE;
 	}
 	run.argv = argv + optind;
+	if (choose_pages(&run) < 0)
+		return EXIT_OWN_FAILURE;
 	return mtd_run(&run);
 }

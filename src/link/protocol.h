@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The wire and file format, version 2. Everything about it is in this header.
+ * The wire and file format, version 3. Everything about it is in this header.
  *
  * A connection joins a hub (chiral run, lead, follow, verify) and a node (a monitor, a chiral node
  * daemon). Each side first sends HELLO, at once and without waiting for the other's; afterwards both
@@ -22,7 +22,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 2u
+#define PROTOCOL_VERSION 3u
 #define PROTOCOL_MAGIC "CHIRAL\r\n" /* 8 bytes, opens a HELLO body */
 #define FILE_MAGIC "CHIRALREC\r\n\x1a\n\0\0\0" /* 16 bytes */
 
@@ -33,7 +33,8 @@
  * One line a type: name; who sends it (H hub, L leader, F follower, N any node, * any); what it is.
  *
  * Bodies, where one is more than a line: HELLO below; START, STARTED, EXITED in session/start.h; events
- * in event/event.h; VERDICT and REPORTED (a report) in match/report.h; EXEC in node/exec.h. str is a u32
+ * in event/event.h; VERDICT and REPORTED (a report) in match/report.h; EXEC in node/exec.h;
+ * MOVE_START in mtd/remote.h, MOVE in mtd/pages/wire.h. str is a u32
  * length and the bytes. All others are empty.
  */
 #define FRAME_TYPES(X)                                                                             \
@@ -60,7 +61,10 @@
 	X(END, "record files only: u64 number of frames after START; the last frame")             \
 	X(MATCHED, "F, to L by H: u32 thread whose call, for which the leader waits, was equal; " \
 		   "of H 0: nobody compares any more")                                             \
-	X(NOTICE, "F: a difference that the policy lets pass: its report")
+	X(NOTICE, "F: a difference that the policy lets pass: its report")                         \
+	X(MOVE_START, "H: be the other node of a program that moves; FILE follows. Answered by "   \
+		      "STARTED: u32 how its memory is watched")                                    \
+	X(MOVE, "H, N: pages and messages of a program that moves")
 
 enum frame_type {
 #define X(name, text) FRAME_##name,

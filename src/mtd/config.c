@@ -79,28 +79,58 @@ static int write_all(int fd, const void *data, size_t n)
 	return 0;
 }
 
-int mtd_config_make(const struct mtd_manifest *m, const struct mtd_points *points)
+int mtd_config_seal(const void *data, size_t size)
 {
 	cleanup_close int fd = memfd_create("chiral-mtd-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	cleanup_free struct mtd_config *c = NULL;
+	int r = fd < 0 ? -errno : write_all(fd, data, size);
+
+	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		r = -errno;
+	return r < 0 ? log_errno(-r, "cannot make the configuration") : take_fd(&fd);
+}
+
+static struct mtd_config *make(const struct mtd_manifest *m, const struct mtd_points *points,
+			       size_t *ret_size)
+{
+	struct mtd_config *c;
 	uint32_t n = 0;
 	size_t size;
-	int r;
 
 	for (size_t i = 0; i < m->n; i++)
 		if (m->points[i].id >= n)
 			n = m->points[i].id + 1;
 	size = sizeof(*c) + n * sizeof(c->rate[0]);
 	c = calloc(1, size);
-	if (fd < 0 || !c)
-		return log_errno(fd < 0 ? errno : ENOMEM, "cannot make the configuration");
+	if (!c) {
+		log_errno(ENOMEM, "cannot make the configuration");
+		return NULL;
+	}
 	c->magic = MTD_CONFIG_MAGIC;
 	c->n_functions = n;
 	memcpy(c->build_id, m->build_id, sizeof(c->build_id));
 	warn_unknown(m, points);
 	fill(c, m, points);
-	r = write_all(fd, c, size);
-	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-		r = -errno;
-	return r < 0 ? log_errno(-r, "cannot make the configuration") : take_fd(&fd);
+	*ret_size = size;
+	return c;
+}
+
+struct mtd_config *mtd_config_load(const char *program, const char *points_file, size_t *ret_size)
+{
+	cleanup_free char *path = NULL;
+	struct mtd_config *c = NULL;
+	struct mtd_manifest manifest;
+	struct mtd_points points;
+
+	if (asprintf(&path, "%s.chiral", program) < 0) {
+		log_errno(ENOMEM, "cannot run %s", program);
+		return NULL;
+	}
+	if (mtd_manifest_load(path, &manifest) < 0)
+		return NULL;
+	if (mtd_points_load(points_file, &points) == 0) {
+		c = make(&manifest, &points, ret_size);
+		mtd_points_free(&points);
+	}
+	mtd_manifest_free(&manifest);
+	return c;
 }

@@ -5,12 +5,15 @@
 
 #include "mtd/manifest.h"
 #include "mtd/points.h"
+#include "mtd/runtime/session.h"
 
 /*
- * Makes a sealed memory file with struct mtd_config. A line of the points file that no point of the
- * program answers to is warned about. Returns the descriptor or -errno, logged.
+ * The configuration of PROGRAM, by PROGRAM.chiral and a points file. A line of that file that no point of
+ * the program answers to is warned about. Owned; NULL, logged, when one of the two is not usable.
  */
-int mtd_config_make(const struct mtd_manifest *m, const struct mtd_points *points);
+struct mtd_config *mtd_config_load(const char *program, const char *points_file, size_t *ret_size);
+/* A sealed memory file with a configuration's bytes. The descriptor or -errno, logged. */
+int mtd_config_seal(const void *data, size_t size);
 
 /* bit[k] for probability ppm / 1000000, see mtd/runtime/session.h. */
 void mtd_config_bits(uint32_t ppm, uint64_t bit[64]);

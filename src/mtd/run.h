@@ -1,18 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `chiral run --mode mtd`: two processes of one program on this machine, one thread between them. */
+/* `chiral run --mode mtd`: two processes of one program, one thread between them. */
 #ifndef CHIRAL_MTD_RUN_H
 #define CHIRAL_MTD_RUN_H
 
 #include "isa/isa.h"
+#include "mtd/pager.h"
+
+#include <signal.h>
 
 struct mtd_run {
 	char **argv;		/* argv[0]: the program's path without ".x86_64" */
 	const char *points;	/* the points file */
-	enum isa other;		/* ISA of the other process; home's is x86-64 */
+	const char *node;	/* where the other process runs; home's is this machine, which is x86-64 */
+	int other;		/* enum isa of a process on the node "local"; -1: the node's own */
+	bool pages_chosen;	/* by the user: the next two */
+	bool one_memory;	/* both processes here, on one memory file, without pagers */
+	enum mtd_how how;	/* else: how the other node watches its memory */
 	int status_fd;		/* JSON lines go there, or -1 */
 };
 
 /* Runs it to its end. Returns the exit status: the program's, 128 + signal, or one of cli/cli.h's. */
 int mtd_run(const struct mtd_run *run);
+
+/* ---- internal -------------------------------------------------------------------------------- */
+
+int mtd_run_here(const struct mtd_run *run);
+int mtd_run_nodes(const struct mtd_run *run);
+
+/* PROGRAM.x86_64; owned, NULL when there is no memory. */
+char *mtd_file_of(const struct mtd_run *run, enum isa isa);
+/* Blocks what a session waits for: the end of children, and signals for the program. */
+void mtd_block_signals(sigset_t *ret);
+/* A status line; nothing when nobody asked for it. */
+void mtd_print_status(int fd, const char *state, const struct pager_counters *c);
 
 #endif

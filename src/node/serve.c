@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "link/link.h"
 #include "match/monitor.h"
+#include "mtd/remote.h"
 #include "node/exec.h"
 #include "session/peer.h"
 #include "session/peer.h"
@@ -48,6 +49,8 @@ static int serve_link(struct link *l)
 		return serve_fail(l, link_error(l));
 	if (f.type == FRAME_EXEC)
 		return exec_serve(l, f.body, f.len);
+	if (f.type == FRAME_MOVE_START)
+		return mtd_serve(l, &f);
 	return monitor_serve(l, &peer, &f);
 }
 

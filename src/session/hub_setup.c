@@ -8,10 +8,8 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define STARTED_MS 30000
@@ -73,36 +71,17 @@ static int setup_links(struct hub *h)
 	return r;
 }
 
-/* FILE: name, then the bytes. 1 when the node got one. */
+/* 1 when the node got a binary. */
 static int ship(struct hub *h, struct peer *p)
 {
 	struct hub_config *c = h->config;
 
 	for (unsigned i = 0; i < c->n_ship; i++) {
-		const char *path = c->ship[i].path, *base = strrchr(path, '/');
-		cleanup_close int fd = -1;
-		struct writer w = { 0 };
-		struct stat st;
-		ssize_t n = 0;
 		int r;
 
 		if (c->ship[i].isa != p->isa)
 			continue;
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || fstat(fd, &st) < 0)
-			return log_errno(errno, "cannot read the program '%s'", path);
-		if (!S_ISREG(st.st_mode) || st.st_size > FRAME_MAX - 4096)
-			return log_errno(EFBIG, "cannot ship the program '%s'", path);
-		put_str(&w, base ? base + 1 : path);
-		if (writer_reserve(&w, (size_t)st.st_size))
-			n = read(fd, w.data + w.len, (size_t)st.st_size);
-		if (n != st.st_size) {
-			writer_free(&w);
-			return log_errno(n < 0 ? errno : EIO, "cannot read the program '%s'", path);
-		}
-		w.len += (size_t)n;
-		r = peer_send(p, FRAME_FILE, w.data, w.len);
-		writer_free(&w);
+		r = peer_ship(p, c->ship[i].path);
 		return r < 0 ? r : 1;
 	}
 	return 0;

@@ -8,9 +8,11 @@
 #include "node/node.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,6 +128,32 @@ int peer_send(struct peer *p, enum frame_type type, const void *body, size_t len
 		return -EPIPE;
 	r = link_send(p->link, type, body, len);
 	return r < 0 ? r : link_flush(p->link);
+}
+
+int peer_ship(struct peer *p, const char *path)
+{
+	const char *base = strrchr(path, '/');
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct writer w = { 0 };
+	struct stat st;
+	ssize_t n = 0;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return log_errno(errno, "cannot read the program '%s'", path);
+	if (!S_ISREG(st.st_mode) || st.st_size > FRAME_MAX - 4096)
+		return log_errno(EFBIG, "cannot ship the program '%s'", path);
+	put_str(&w, base ? base + 1 : path);
+	if (writer_reserve(&w, (size_t)st.st_size))
+		n = read(fd, w.data + w.len, (size_t)st.st_size);
+	if (n != st.st_size) {
+		writer_free(&w);
+		return log_errno(n < 0 ? errno : EIO, "cannot read the program '%s'", path);
+	}
+	w.len += (size_t)n;
+	r = peer_send(p, FRAME_FILE, w.data, w.len);
+	writer_free(&w);
+	return r;
 }
 
 static void end_process(pid_t pid)

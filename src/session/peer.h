@@ -34,6 +34,9 @@ int peer_expect(struct peer *p, enum frame_type type, int timeout_ms, struct fra
 		int *ret_exit_status);
 
 int peer_send(struct peer *p, enum frame_type type, const void *body, size_t len);
+/* FILE: the name of the file at path, then its bytes. 0, 1 as link_flush(), or -errno, logged unless the
+ * link broke. */
+int peer_ship(struct peer *p, const char *path);
 
 /* Closes the link and ends a local node's process: gently, then not. */
 void peer_close(struct peer *p);

@@ -82,11 +82,11 @@ def behaviour(builder):
 class Moving:
     """A program under `chiral run --mode mtd`."""
 
-    def __init__(self, chiral_path, points, argv, other="local:amd64", **kwargs):
+    def __init__(self, chiral_path, points, argv, other="local:amd64", options=(), **kwargs):
         status_read, status_write = os.pipe()
         self.process = subprocess.Popen(
             [chiral_path, "run", "--mode", "mtd", "--points", points, "--other", other,
-             "--json-status-fd", str(status_write), "--", *argv],
+             *options, "--json-status-fd", str(status_write), "--", *argv],
             pass_fds=[status_write], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, **kwargs)
         os.close(status_write)

@@ -117,8 +117,8 @@ static void test_fields(void **state)
 	h.magic[7] ^= 1;
 	check_hello(&h, "the follower has another protocol magic than Chiral");
 	h = test_hello();
-	h.version = 3;
-	check_hello(&h, "the follower has version 3 of the protocol, this side has version 2; "
+	h.version = 4;
+	check_hello(&h, "the follower has version 4 of the protocol, this side has version 3; "
 			"install the same release on both");
 	h = test_hello();
 	h.isa = 2;
@@ -157,7 +157,7 @@ static void test_sizes(void **state)
 	hello_encode(&w, &future);
 	put_u8(&w, 0);
 	check_refused(&w, false, -EPROTO,
-		      "the follower has version 9 of the protocol, this side has version 2; "
+		      "the follower has version 9 of the protocol, this side has version 3; "
 		      "install the same release on both");
 	writer_free(&w);
 }

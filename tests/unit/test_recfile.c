@@ -321,9 +321,9 @@ static void test_damage(void **state)
 	bytes[len - 8]++;
 	check_damaged(bytes, len, "is damaged: its END frame does not count its frames");
 	bytes[len - 8]--;
-	bytes[HELLO_AT + 8 + 8] = 3;
+	bytes[HELLO_AT + 8 + 8] = 4;
 	check_damaged(bytes, len,
-		      "has version 3 of the protocol, this side has version 2; install the same "
+		      "has version 4 of the protocol, this side has version 3; install the same "
 		      "release on both");
 	bytes[HELLO_AT + 8 + 8] = PROTOCOL_VERSION;
 	keep = bytes[START_AT + 4];

@@ -69,7 +69,8 @@ static int is_at_home(long nr)
 
 static int is_own_descriptor(long fd)
 {
-	return fd >= 0 && (fd == mtd_node.memory || fd == mtd_node.config_fd || fd == mtd_node.link);
+	return fd >= 0 && (fd == mtd_node.memory || fd == mtd_node.config_fd || fd == mtd_node.link ||
+			   fd == mtd_node.pages);
 }
 
 /* The program does not know our descriptors: for it they are not open. */
@@ -100,6 +101,8 @@ long perform_call(long nr, const long *a)
 		return signals_set_action(a);
 	if (nr == NR_set_tid_address)
 		return isa_call_x86_64(NR_gettid, a);
+	if (nr == NR_madvise && is_in_heap((uint64_t)a[0], (uint64_t)a[1]) && mtd_node.pages >= 0)
+		return pages_discard((uint64_t)a[0], (uint64_t)a[1]);
 	if (nr == NR_madvise && is_in_heap((uint64_t)a[0], (uint64_t)a[1]))
 		return isa_call(OWN_madvise, a[0], a[1], a[2], 0, 0, 0);
 	if (!is_at_home(nr)) {

@@ -45,4 +45,15 @@
 
 #define MTD_PAGE 4096ul
 
+/* The shared regions besides .data and .bss: address, size. Home's own stack is not among them: nobody
+ * else looks at it. */
+#define MTD_REGIONS(X)                                                                             \
+	X(MTD_CONTROL, MTD_CONTROL_SIZE)                                                           \
+	X(MTD_SIGNALS, MTD_SIGNALS_SIZE)                                                           \
+	X(MTD_THREAD, MTD_THREAD_BLOCK)                                                            \
+	X(MTD_RECORDS, MTD_RECORDS_SIZE)                                                           \
+	X(MTD_SHADOW, MTD_SHADOW_SIZE)                                                             \
+	X(MTD_STACKS + MTD_STACK_STEP, MTD_STACK_SIZE)                                             \
+	X(MTD_HEAP, MTD_HEAP_SIZE)
+
 #endif

@@ -21,34 +21,37 @@ static void write_all(const void *data, size_t n)
 	}
 }
 
+/* Private to the node: the stack is not, and the kernel cannot wait for a page of it. */
+static struct mtd_message out, in;
+
 void link_send(uint32_t type, const int64_t *v, unsigned n)
 {
-	struct mtd_message m = { .type = type };
-
+	out = (struct mtd_message){ .type = type };
 	for (unsigned i = 0; i < n && i < 7; i++)
-		m.v[i] = v[i];
-	write_all(&m, sizeof(m));
+		out.v[i] = v[i];
+	write_all(&out, sizeof(out));
 }
 
 int link_receive(struct mtd_message *ret)
 {
-	char *p = (char *)ret;
-	size_t left = sizeof(*ret);
+	char *p = (char *)&in;
+	size_t left = sizeof(in);
 
 	while (left) {
 		long r = isa_call(OWN_read, mtd_node.link, (long)p, (long)left, 0, 0, 0);
 
 		if (r == -EINTR)
 			continue;
-		if (r <= 0 && left == sizeof(*ret))
+		if (r <= 0 && left == sizeof(in))
 			return -1;
 		if (r <= 0)
 			die("the link to the other node was cut inside a message");
 		p += r;
 		left -= (size_t)r;
 	}
-	if (ret->type < MTD_HELLO || ret->type > MTD_END || ret->zero)
-		die_number("a message of an unknown type came from the other node: ", ret->type);
+	if (in.type < MTD_HELLO || in.type > MTD_END || in.zero)
+		die_number("a message of an unknown type came from the other node: ", in.type);
+	*ret = in;
 	return 0;
 }
 

@@ -34,6 +34,8 @@ extern __thread void *__mtd_tp;		/* thread block */
 struct node {
 	enum role role;
 	int memory, config_fd, link;	/* descriptors; -1 when alone */
+	int pages;			/* descriptor to the pager; -1: one memory file for both nodes */
+	enum mtd_how how;
 	const struct mtd_config *config;
 };
 extern struct node mtd_node;
@@ -97,6 +99,13 @@ void link_send(uint32_t type, const int64_t *v, unsigned n);
 int link_receive(struct mtd_message *ret);
 void link_greet(void);
 
+/* pages.c: hands the shared regions to the pager, data_size bytes of .data and .bss among them. */
+void pages_begin(uint64_t data_size);
+/* Home: the pages become zeros, on both nodes. 0 or -errno. */
+long pages_discard(uint64_t at, uint64_t size);
+/* segv.c: from now on an access to a page that is not there asks the pager. */
+void segv_begin(uint64_t data_size);
+
 /* calls.c */
 /* Executes a call of the program in this process, which is home. */
 long perform_call(long nr, const long *a);
@@ -118,6 +127,8 @@ int signals_deliver(void);
 /* A system call of this ISA's kernel. */
 long isa_call(long nr, long a, long b, long c, long d, long e, long f);
 void isa_set_thread_pointer(void *tp);
+/* What a signal handler returns to; 0: the kernel has it. */
+uint64_t isa_signal_return(void);
 _Noreturn void isa_run_on_stack(void *top, void (*fn)(void));
 /* Runs a call given with x86-64's number and structures, at home. -ENOSYS when it cannot. */
 long isa_call_x86_64(long nr, const long *a);

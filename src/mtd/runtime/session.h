@@ -6,6 +6,10 @@
  * The launcher starts both with CHIRAL_MTD=ROLE:MEMORY:CONFIG:LINK in the environment: home or other,
  * and the descriptors of the memory file (MTD_MEMORY_SIZE), of the sealed configuration and of a
  * stream socket to the peer. Without the variable the program runs alone and does not move.
+ *
+ * With CHIRAL_MTD=ROLE:MEMORY:CONFIG:LINK:PAGES:HOW the memory file is this node's only. LINK and PAGES
+ * (a stream socket too) then lead to the pager, which passes on what goes to the peer and keeps the
+ * memory of both nodes the same; HOW is what enum mtd_how names.
  */
 #ifndef CHIRAL_MTD_RUNTIME_SESSION_H
 #define CHIRAL_MTD_RUNTIME_SESSION_H
@@ -46,10 +50,13 @@ struct mtd_control {
 
 enum mtd_message_type {
 	MTD_HELLO = 1,	/* v[0..1]: build id; v[2]: role. First message of each side */
-	MTD_SWITCH,	/* the thread goes on at the receiver */
+	MTD_SWITCH,	/* the thread goes on at the receiver; v[0] end of the records, v[1] top of the
+			 * shadow stack before it unwound, v[2] frames: what a pager sends along */
 	MTD_CALL,	/* to home: v[0] number (x86-64), v[1..6] arguments */
 	MTD_RESULT,	/* from home: v[0] result */
 	MTD_END,	/* the program ended (v[0] status); nothing follows */
+	MTD_DISCARD,	/* home to its pager: v[0] address, v[1] bytes become zeros; answered by RESULT */
+	_MTD_MESSAGE_MAX,
 };
 
 struct mtd_message {
@@ -57,5 +64,34 @@ struct mtd_message {
 	uint32_t zero;
 	int64_t v[7];
 };
+
+/* How a node notices what its program does with pages that are not there. */
+enum mtd_how {
+	MTD_HOW_AUTO,	/* userfaultfd where the kernel has it, else faults */
+	MTD_HOW_UFFD,	/* userfaultfd(2) */
+	MTD_HOW_SEGV,	/* mprotect(2) and SIGSEGV; not where the kernel reads and writes the memory, at home */
+	_MTD_HOW_MAX,
+};
+
+/* What a program and its pager say to each other on PAGES. */
+enum mtd_page_message_type {
+	MTD_PAGES_BEGIN = 1,	/* to the pager, first: address: size of .data and .bss; access: 0 and a
+				 * userfaultfd in SCM_RIGHTS, or the error that stands for it */
+	MTD_PAGES_GO,		/* from it, the answer: access: an enum mtd_how, not AUTO */
+	/* MTD_HOW_SEGV only: */
+	MTD_PAGE_FAULT,		/* to the pager: address; the program waits */
+	MTD_PAGE_ACCESS,	/* from it: access (0-2: none, read, write) that there is now; go on */
+	MTD_PAGE_LOWER,		/* from it, with MTD_PAGES_SIGNAL: take access away down to this one */
+	MTD_PAGE_LOWERED,	/* to the pager: done */
+	MTD_PAGE_CRASH,		/* from it: the fault is the program's own */
+};
+
+struct mtd_page_message {
+	uint32_t type, access;
+	uint64_t address;
+};
+
+/* SIGUSR1: home has the program's signals, so that it is free on the other node. */
+#define MTD_PAGES_SIGNAL 10
 
 #endif

@@ -7,7 +7,7 @@
 enum { PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10,
        MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000 };
 
-struct node mtd_node = { .role = ROLE_ALONE, .memory = -1, .config_fd = -1, .link = -1 };
+struct node mtd_node = { .role = ROLE_ALONE, .memory = -1, .config_fd = -1, .link = -1, .pages = -1 };
 
 /* Thread-local variables of the runtime only; x86-64 puts them below the pointer, aarch64 above. */
 static char tls_area[1024] __attribute__((aligned(64)));
@@ -67,7 +67,11 @@ static void take_role(const char *text)
 	mtd_node.memory = parse_descriptor(&p);
 	mtd_node.config_fd = parse_descriptor(&p);
 	mtd_node.link = parse_descriptor(&p);
-	if (*p)
+	if (*p) {
+		mtd_node.pages = parse_descriptor(&p);
+		mtd_node.how = (enum mtd_how)parse_descriptor(&p);
+	}
+	if (*p || mtd_node.how >= _MTD_HOW_MAX)
 		die("the variable CHIRAL_MTD is not Chiral's; unset it");
 }
 
@@ -116,16 +120,11 @@ static void share_data(void)
 void memory_map_regions(void)
 {
 	share_data();
-	map_region(MTD_CONTROL, MTD_CONTROL_SIZE);
-	map_region(MTD_SIGNALS, MTD_SIGNALS_SIZE);
-	map_region(MTD_THREAD, MTD_THREAD_BLOCK);
-	map_region(MTD_RECORDS, MTD_RECORDS_SIZE);
-	map_region(MTD_SHADOW, MTD_SHADOW_SIZE);
-	/* Home's kernel reads and writes buffers on the other node's stack, too. */
-	map_region(stack_of(ROLE_OTHER), MTD_STACK_SIZE);
+	/* The other node's stack as well: home's kernel reads and writes buffers there. */
+#define MAP_REGION(at, size) map_region(at, size);
+	MTD_REGIONS(MAP_REGION)
 	if (mtd_node.role != ROLE_OTHER)
 		map_region(stack_of(ROLE_HOME), MTD_STACK_SIZE);
-	map_region(MTD_HEAP, MTD_HEAP_SIZE);
 }
 
 static void init_thread_block(void)
@@ -198,6 +197,8 @@ void mtd_start(uint64_t *sp)
 		init_thread_block();
 		share_arguments(argc, argv, env);
 	}
+	if (mtd_node.pages >= 0)
+		pages_begin((uint64_t)(__mtd_data_end - __mtd_data_start));
 	if (mtd_node.role != ROLE_ALONE)
 		link_greet();
 	isa_run_on_stack((void *)(stack_of(mtd_node.role) + MTD_STACK_SIZE), run_thread);

@@ -43,7 +43,7 @@ void draw_count(void)
 {
 	const struct mtd_config *c = mtd_node.config;
 	unsigned d = direction();
-	uint64_t random[63];
+	static uint64_t random[63];	/* private: the kernel writes it */
 	int64_t n = 0;
 
 	if (!c || !c->largest[d]) {
@@ -64,7 +64,8 @@ void draw_count(void)
 static int accept_point(uint32_t function, uint32_t where)
 {
 	const struct mtd_config *c = mtd_node.config;
-	uint32_t rate, largest, random;
+	static uint32_t random;
+	uint32_t rate, largest;
 	unsigned d = direction();
 
 	if (!c || function >= c->n_functions || where >= _MTD_WHERE_MAX)
@@ -78,6 +79,9 @@ static int accept_point(uint32_t function, uint32_t where)
 	get_random(&random, sizeof(random));
 	return (uint64_t)random * largest < (uint64_t)rate << 32;
 }
+
+/* Of the switch that has begun. */
+static int64_t switch_ssp, switch_frames;
 
 int __mtd_enter(uint32_t function, uint32_t where)
 {
@@ -99,6 +103,8 @@ int __mtd_enter(uint32_t function, uint32_t where)
 	}
 	control()->record_top = MTD_RECORDS;
 	control()->switches++;
+	switch_ssp = (int64_t)__mtd_ssp;
+	switch_frames = (int64_t)control()->frames;
 	__mtd_mode = MTD_UNWIND;
 	return 1;
 }
@@ -233,6 +239,14 @@ static char **start_arguments(int *ret_argc)
 	return (char **)(p + 1);
 }
 
+static void say_switch(void)
+{
+	const int64_t v[] = { (int64_t)control()->record_top, switch_ssp,
+			      (int64_t)control()->frames - switch_frames };
+
+	link_send(MTD_SWITCH, v, 3);
+}
+
 _Noreturn void run_thread(void)
 {
 	__mtd_tp = (void *)MTD_THREAD;
@@ -255,7 +269,7 @@ _Noreturn void run_thread(void)
 			die("the program's first function has returned");
 		if (__mtd_ssp != SHADOW_TOP)
 			die("the shadow stack is not balanced");
-		link_send(MTD_SWITCH, NULL, 0);
+		say_switch();
 		serve();
 		__mtd_mode = MTD_REWIND;
 		__mtd_count = -1;

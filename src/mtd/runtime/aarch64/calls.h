@@ -6,10 +6,17 @@
 enum {
 	OWN_read = 63,
 	OWN_write = 64,
+	OWN_close = 57,
 	OWN_mmap = 222,
+	OWN_mprotect = 226,
+	OWN_rt_sigaction = 134,
 	OWN_madvise = 233,
+	OWN_recvfrom = 207,
+	OWN_sendmsg = 211,
+	OWN_sigaltstack = 132,
 	OWN_exit_group = 94,
 	OWN_getrandom = 278,
+	OWN_userfaultfd = 282,
 };
 
 #endif

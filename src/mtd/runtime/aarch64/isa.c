@@ -23,6 +23,11 @@ void isa_set_thread_pointer(void *tp)
 	__asm__ volatile("msr tpidr_el0, %0" ::"r"(tp));
 }
 
+uint64_t isa_signal_return(void)
+{
+	return 0;
+}
+
 _Noreturn void isa_run_on_stack(void *top, void (*fn)(void))
 {
 	__asm__ volatile("mov sp, %0\n\tmov x29, xzr\n\tmov x30, xzr\n\tblr %1\n\tbrk #1" ::"r"(top),

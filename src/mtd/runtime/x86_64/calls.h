@@ -6,10 +6,17 @@
 enum {
 	OWN_read = 0,
 	OWN_write = 1,
+	OWN_close = 3,
 	OWN_mmap = 9,
+	OWN_mprotect = 10,
+	OWN_rt_sigaction = 13,
 	OWN_madvise = 28,
+	OWN_recvfrom = 45,
+	OWN_sendmsg = 46,
+	OWN_sigaltstack = 131,
 	OWN_exit_group = 231,
 	OWN_getrandom = 318,
+	OWN_userfaultfd = 323,
 };
 
 #endif

@@ -49,6 +49,11 @@ __asm__(".globl _start\n"
 	"	syscall\n");
 extern const char mtd_restore[];
 
+uint64_t isa_signal_return(void)
+{
+	return (uint64_t)mtd_restore;
+}
+
 /* The kernel's struct sigaction. */
 struct kernel_sigaction {
 	uint64_t handler, flags, restorer, mask;

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting one of the two processes of a program that moves. */
+#ifndef CHIRAL_MTD_PROCESS_H
+#define CHIRAL_MTD_PROCESS_H
+
+#include "isa/isa.h"
+#include "mtd/runtime/session.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct mtd_process {
+	const char *file;	/* of the ISA; an emulator runs one that is not native */
+	char *const *argv;
+	enum isa isa;
+	bool home;
+	int memory, config, link, pages; /* descriptors, borrowed; pages -1: one memory for both */
+	enum mtd_how how;
+	int stderr_fd;		/* becomes descriptor 2, stdin and stdout nothing; -1: all three stay */
+};
+
+/* Returns the pid of a child that dies with this process, or -errno, logged. */
+pid_t mtd_process_start(const struct mtd_process *p);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory under way: the program and its kernel read and write the same pages, from wherever the program
+ * is, in every alignment. Says one line a part; the same without moving.
+ *
+ *	pages ROUNDS
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define PAGE  4096u
+#define PAGES 24u
+
+static unsigned char data[PAGES * PAGE]; /* .bss */
+static uint32_t seed = 1;
+
+static uint32_t next(uint32_t below)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 8) % below;
+}
+
+static uint32_t sum(const unsigned char *p, size_t n)
+{
+	uint32_t h = 2166136261u;
+
+	while (n--)
+		h = (h ^ *p++) * 16777619u;
+	return h;
+}
+
+__attribute__((noinline)) static void point(void)
+{
+	static volatile unsigned n;
+
+	n++;
+}
+
+static void fail(const char *what)
+{
+	printf("%s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* The kernel reads one place and writes another one. */
+static void through_pipe(int fds[2], unsigned char *to, const unsigned char *from, size_t n)
+{
+	if (write(fds[1], from, n) != (ssize_t)n)
+		fail("write");
+	point();
+	if (read(fds[0], to, n) != (ssize_t)n)
+		fail("read");
+}
+
+static void copy_about(unsigned char *p, unsigned rounds)
+{
+	int fds[2];
+
+	if (pipe(fds) < 0)
+		fail("pipe");
+	for (unsigned i = 0; i < rounds; i++) {
+		uint32_t n = 1 + next(3 * PAGE), from = next(PAGES * PAGE - n), to = next(PAGES * PAGE - n);
+
+		p[from] = (unsigned char)i;
+		point();
+		through_pipe(fds, p + to, p + from, n);
+		point();
+		memmove(p + next(PAGE), p + to, n);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Pieces of many pages in one call. */
+static void vectors(unsigned char *p, unsigned rounds)
+{
+	struct iovec out[8], in[8];
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		fail("socketpair");
+	for (unsigned i = 0; i < rounds; i++) {
+		for (unsigned k = 0; k < 8; k++) {
+			out[k] = (struct iovec){ p + next(PAGES / 2) * PAGE + k, 100 + k };
+			in[k] = (struct iovec){ p + (PAGES / 2 + next(PAGES / 2 - 1)) * PAGE + PAGE - 50, 100 + k };
+		}
+		if (writev(fds[0], out, 8) != 828)
+			fail("writev");
+		point();
+		if (readv(fds[1], in, 8) != 828)
+			fail("readv");
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Memory that comes and goes reads as zeros. */
+static void mappings(unsigned rounds)
+{
+	uint32_t h = 0;
+
+	for (unsigned i = 0; i < rounds; i++) {
+		size_t n = (1 + next(20)) * PAGE;
+		unsigned char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			fail("mmap");
+		for (size_t k = 0; k < n; k++)
+			if (p[k])
+				exit(2);
+		point();
+		memset(p, (int)i + 1, n);
+		point();
+		if (madvise(p, PAGE, MADV_DONTNEED) < 0)
+			fail("madvise");
+		point();
+		h += sum(p, n);
+		p = mremap(p, n, n + 5 * PAGE, MREMAP_MAYMOVE);
+		if (p == MAP_FAILED)
+			fail("mremap");
+		point();
+		h ^= sum(p, n + 5 * PAGE);
+		munmap(p, n + 5 * PAGE);
+	}
+	printf("mappings %08x\n", h);
+}
+
+static void file(unsigned char *p)
+{
+	char name[] = "/tmp/chiral-pages-XXXXXX";
+	int fd = mkstemp(name);
+
+	if (fd < 0 || unlink(name) < 0)
+		fail("mkstemp");
+	if (pwrite(fd, p, PAGES * PAGE, 0) != PAGES * PAGE)
+		fail("pwrite");
+	memset(p, 0, PAGES * PAGE);
+	point();
+	if (pread(fd, p, PAGES * PAGE, 0) != PAGES * PAGE)
+		fail("pread");
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
+	unsigned char *heap = malloc(PAGES * PAGE);
+
+	if (!heap)
+		return 1;
+	for (unsigned i = 0; i < PAGES * PAGE; i++)
+		heap[i] = data[i] = (unsigned char)next(256);
+	copy_about(data, 20 * rounds);
+	printf("data %08x\n", sum(data, sizeof(data)));
+	copy_about(heap, 20 * rounds);
+	printf("heap %08x\n", sum(heap, PAGES * PAGE));
+	vectors(heap, 10 * rounds);
+	printf("vectors %08x\n", sum(heap, PAGES * PAGE));
+	mappings(5 * rounds);
+	file(data);
+	printf("file %08x\n", sum(data, sizeof(data)));
+	free(heap);
+	return 0;
+}
