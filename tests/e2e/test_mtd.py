@@ -367,7 +367,7 @@ def test_usage(chiral_path, builder, behaviour, always):
 
     assert "--points" in run("--mode", "mtd", "--", behaviour)
     assert "manifest" in run("--mode", "mtd", "--points", always, "--", "/bin/true")
-    assert "local:arm64" in run("--mode", "mtd", "--points", always, "--other", "mars", "--", behaviour)
+    assert "not a node" in run("--mode", "mtd", "--points", always, "--other", "mars", "--", behaviour)
     assert "x86-64" in run("--mode", "mtd", "--points", always, "--home", "local:arm64", "--", behaviour)
     assert "cannot read" in run("--mode", "mtd", "--points", "/none", "--", behaviour)
     assert "mtd" in run("--mode", "sideways", "--", behaviour)
