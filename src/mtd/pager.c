@@ -195,17 +195,21 @@ static int push_range(struct pager *p, uint64_t at, uint64_t end, unsigned max)
 	return r;
 }
 
+static void count_switch(struct pager *p, const struct mtd_message *m)
+{
+	p->counters.switches++;
+	p->counters.frames += (uint64_t)m->v[2];
+	p->counters.record_bytes += (uint64_t)m->v[0] - MTD_RECORDS;
+}
+
 /* What the switch itself needs, the innermost frames' variables, and what travels with the thread. */
 static int push_for_switch(struct pager *p, const struct mtd_message *m)
 {
 	uint64_t records = (uint64_t)m->v[0], shadow = (uint64_t)m->v[1];
 	int r = push(p, MTD_CONTROL);
 
-	if (records > MTD_RECORDS && records <= MTD_RECORDS + MTD_RECORDS_SIZE) {
-		p->counters.frames += (uint64_t)m->v[2];
-		p->counters.record_bytes += records - MTD_RECORDS;
+	if (records <= MTD_RECORDS + MTD_RECORDS_SIZE)
 		r = r ? r : push_range(p, MTD_RECORDS, records, RECORD_PAGES);
-	}
 	if (shadow >= MTD_SHADOW && shadow < MTD_SHADOW + MTD_SHADOW_SIZE)
 		r = r ? r : push_range(p, shadow, MTD_SHADOW + MTD_SHADOW_SIZE, SHADOW_PAGES);
 	hot_forget(&p->hot);
@@ -292,7 +296,7 @@ static int on_message(struct pager *p, const struct mtd_message *m)
 	case MTD_DISCARD:
 		return discard(p, (uint64_t)m->v[0], (uint64_t)m->v[1]);
 	case MTD_SWITCH:
-		p->counters.switches++;
+		count_switch(p, m);
 		r = push_for_switch(p, m);
 		break;
 	case MTD_CALL:
@@ -341,7 +345,7 @@ static int on_peer_message(struct pager *p, const struct mtd_message *m)
 	if (m->type == (p->home ? MTD_RESULT : MTD_CALL) || m->type == MTD_DISCARD)
 		return -EPROTO;
 	if (m->type == MTD_SWITCH) {
-		p->counters.switches++;
+		count_switch(p, m);
 		for (unsigned i = 0; i < p->arrived.n; i++)
 			hot_add(&p->hot, p->arrived.page[i]);
 	}

@@ -178,6 +178,10 @@ static void pack(struct ir *ir, LLVMValueRef call, unsigned i, LLVMValueRef to)
 		LLVMSetAlignment(LLVMBuildStore(ir->builder, arg, to), 8);
 }
 
+/* syscall(), fcntl() and ioctl() read their arguments also when they were not given; with registers that
+ * does no harm. Bytes of six arguments. */
+#define READ_ALWAYS 48
+
 static void convert_call(struct ir *ir, LLVMValueRef f, LLVMValueRef call)
 {
 	LLVMTypeRef t = LLVMGetCalledFunctionType(call);
@@ -186,8 +190,9 @@ static void convert_call(struct ir *ir, LLVMValueRef f, LLVMValueRef call)
 	uint64_t size = lay_out(ir, call, fixed, n, offset);
 	LLVMValueRef *args = xalloc(fixed + 1, sizeof(*args)), to;
 
-	args[fixed] = size ? ir_entry_alloca(ir, f, LLVMArrayType2(ir->i8, size), 16)
-			   : LLVMConstNull(ir->ptr);
+	if (size < READ_ALWAYS)
+		size = READ_ALWAYS;
+	args[fixed] = ir_entry_alloca(ir, f, LLVMArrayType2(ir->i8, size), 16);
 	ir_before(ir, call);
 	for (unsigned i = 0; i < fixed; i++)
 		args[i] = LLVMGetOperand(call, i);
