@@ -11,8 +11,10 @@ PYTHON := /usr/bin/python3
 FUZZ_SECONDS ?= 600
 # How often `make matrix` runs each program.
 ROUNDS ?= 1
+# Attacks of `make demo-mtd`, on a program that stays and on one that moves.
+TRIES ?= 1000
 
-.PHONY: all deps native foreign check live-coverage demo matrix bench fuzz storm install clean
+.PHONY: all deps native foreign check live-coverage demo demo-mtd matrix bench fuzz storm install clean
 .PHONY: help
 .DEFAULT_GOAL := all
 
@@ -38,6 +40,9 @@ live-coverage: native	## supported calls that no live test makes
 
 demo: all	## lighttpd on arm64 and x86-64 at once, then an attack that is caught
 	@BUILD=$(BUILD) demo/run.sh
+
+demo-mtd: all	## a program that moves is attacked with code of one ISA, TRIES times (takes long)
+	@$(PYTHON) tests/mtd/reuse.py --build $(BUILD) --tries $(TRIES)
 
 matrix: all	## every program of the matrix in the three combinations, ROUNDS times (takes long)
 	@$(PYTHON) tests/matrix/run.py --build $(BUILD) --rounds $(ROUNDS)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from chiral import EXIT_OWN_FAILURE, NATIVE, exit_status, wait_until
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mtd")
+sys.path.insert(0, SOURCES)
+import reuse  # noqa: E402 # pylint: disable=wrong-import-position
 
 pytestmark = pytest.mark.skipif(NATIVE != "x86_64", reason="the home of a program that moves is x86-64")
 
@@ -374,3 +377,25 @@ def test_usage(chiral_path, builder, behaviour, always):
     moved = str(builder.folder / "moved")
     shutil.copy(behaviour + ".chiral", moved + ".chiral")
     assert "cannot execute" in run("--mode", "mtd", "--points", always, "--other", "local:amd64", "--", moved)
+
+
+# ---- attacks --------------------------------------------------------------------------------------
+
+TRIES = 16
+
+
+@pytest.fixture(scope="module")
+def target(chiral_path, tmp_path_factory):
+    program, points = reuse.build(chiral_path, str(tmp_path_factory.mktemp("reuse")))
+    found = reuse.usable(program + ".x86_64", [program])
+    assert found, "no address in privileged() gives the secret away"
+    return program, points, reuse.payload(found[0])
+
+
+@pytest.mark.parametrize("requests", [1, 4])
+@pytest.mark.parametrize("points", ["stays", "moves", "leaves"])
+def test_reused_code_is_for_one_isa(chiral_path, target, points, requests):
+    program, files, payload = target
+    n = reuse.count(reuse.session(chiral_path, program, files[points], "local:arm64"), payload, TRIES, requests)
+    # All of them by chance: once in 65 536 runs, or less.
+    assert n == TRIES if points == "stays" else n < TRIES if points == "moves" else n == 0
