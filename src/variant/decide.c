@@ -60,6 +60,13 @@ static bool opens_for_writing(const struct call_record *c)
 	return c->id == CALL_OPENAT2 || (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
 }
 
+/* Is there a folder of that name? The loader asks before it looks for libraries in it, and adds the names of
+ * ISAs to what a program or its user gives it (DT_RUNPATH, LD_LIBRARY_PATH). */
+static bool looks_for_folder(const struct call_record *c, const char *path, bool by_loader)
+{
+	return by_loader && c->id == CALL_NEWFSTATAT && path[0] == '/';
+}
+
 static struct verdict_of_call by_path(const struct call_row *row, const struct call_record *c,
 				      const struct vdt *vdt, const struct loader *loader,
 				      bool by_loader, char *const *extra)
@@ -69,7 +76,7 @@ static struct verdict_of_call by_path(const struct call_row *row, const struct c
 
 	if (!path || opens_for_writing(c))
 		return v;
-	if (localpath_match(path, extra, by_loader) ||
+	if (localpath_match(path, extra, by_loader) || looks_for_folder(c, path, by_loader) ||
 	    (loader->python && localpath_is_python_module(path))) {
 		v.decision = DECIDE_LOCAL;
 		v.local_path = path;

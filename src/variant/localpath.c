@@ -83,7 +83,11 @@ bool localpath_match(const char *path, char *const *extra, bool by_loader)
 	const char *rest;
 	bool multiarch;
 
-	if (path[0] != '/' || has_dotdot(path))
+	if (path[0] != '/')
+		return false;
+	if (by_loader && is_shared_object(path))
+		return true;
+	if (has_dotdot(path))
 		return false;
 	for (size_t i = 0; extra && extra[i]; i++)
 		if (below(path, extra[i]))
@@ -97,7 +101,7 @@ bool localpath_match(const char *path, char *const *extra, bool by_loader)
 		if (!strcmp(path, loader_files[i]))
 			return true;
 	/* musl's loader: the name ends in the ISA's. */
-	if (is_shared_object(path) || !strncmp(path, "/etc/ld-musl-", 13))
+	if (!strncmp(path, "/etc/ld-musl-", 13))
 		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(library_roots); i++)
 		if (!strncmp(path, library_roots[i], strlen(library_roots[i])))

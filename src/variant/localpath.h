@@ -15,7 +15,7 @@
  * wherever they are. By anybody: libc's character set modules (gconv), and what extra
  * (a NULL-terminated vector, may be NULL) names: a file, or a directory with everything below it.
  * path is a program's own: relative ones are never local, and neither is one with a ".." component
- * (it could lead out of the library directories).
+ * (it could lead out of the library directories), but for a shared object that the loader asks for.
  */
 bool localpath_match(const char *path, char *const *extra, bool by_loader);
 

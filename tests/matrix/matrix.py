@@ -51,7 +51,7 @@ class Row:
         return self.name
 
 
-def row(name, packages=(), fast=False, limit=180, unsupported=None, across=None,
+def row(name, packages=(), fast=False, limit=400, unsupported=None, across=None,
         races=None):
     def register(function):
         assert all(r.name != name for r in ROWS), f"two rows are named {name}"
@@ -91,16 +91,21 @@ class Bed:
     def port(self):
         return free_port()
 
-    def put(self, name, data, mode=None):
-        """Writes a file below root; the path."""
-        data = data.encode() if isinstance(data, str) else data
-        path = f"{self.root}/{name}"
+    def put_all(self, files):
+        """Writes files, {name: bytes}, below root: at once, for each command in the guest takes its time."""
         if self.in_guest:
-            self.guest.put(self.root, {name: data})
-        else:
+            self.guest.put(self.root, files)
+            return
+        for name, data in files.items():
+            path = f"{self.root}/{name}"
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as f:
                 f.write(data)
+
+    def put(self, name, data, mode=None):
+        """Writes a file below root; the path."""
+        path = f"{self.root}/{name}"
+        self.put_all({name: data.encode() if isinstance(data, str) else data})
         if mode is not None:
             self.native(["chmod", f"{mode:o}", path])
         return path
@@ -154,7 +159,7 @@ class Bed:
                              stderr=subprocess.DEVNULL))
         return self.processes[-1]
 
-    def session(self, argv, stdin=b"", env=None, options=(), timeout=120, cwd=None):
+    def session(self, argv, stdin=b"", env=None, options=(), timeout=300, cwd=None):
         """(status, standard output) of a session that ends by itself."""
         with open(os.memfd_create("stdin"), "w+b", buffering=0) as f:
             f.write(stdin)

@@ -23,8 +23,7 @@ FILES = {
 
 def work(bed, files=None):
     """Folder `new` is as it was before every run of a script; scripts run in `run`."""
-    for name, data in {**FILES, **(files or {})}.items():
-        bed.put(f"new/{name}", data)
+    bed.put_all({f"new/{name}": data for name, data in {**FILES, **(files or {})}.items()})
     # The shell that copies is no part of any session; times are old, sizes of folders equal.
     bed.sh("find new -exec touch -h -d @1600000000 {} +")
 
@@ -162,7 +161,7 @@ trap 'echo got USR1' USR1; kill -USR1 $$; echo after; trap - USR1
 sh -c 'kill -TERM $$'; echo $?; (sh -c 'kill -SEGV $$'; echo $?) 2>/dev/null
 exec 5<left; read -r l <&5; echo "$l"; cat <&5; exec 5<&-
 echo out; echo err >&2; echo dup 2>&1 >/dev/null
-n=0; while [ $n -lt 50 ]; do n=$((n + 1)); /bin/true; done; echo $n
+n=0; while [ $n -lt 10 ]; do n=$((n + 1)); /bin/true; done; echo $n
 set -- a 'b c' d; echo $# "$2"; shift; echo "$*"; IFS=:; echo "$*"; unset IFS
 echo tree/*; echo ~ | sed 's/.*run/run/'; echo ${x%6} ${x:-none} ${none:-default}; umask 027; touch u; ls -l u | cut -c 1-10
 . ./lib; greet; ulimit -n >/dev/null; times >/dev/null; type cat; command -v nothing; cd tree && pwd | sed 's/.*run/run/'; cd - >/dev/null
@@ -191,6 +190,15 @@ read -t 0.1 z </dev/zero; echo $?; ulimit -c 0; exec 3>lock; flock 3; echo $BASH
 def bash(bed):
     script(bed, SHELL.replace("exit 7", BASH + "exit 7"), ("bash",),
            files={"lib": b"greet() { echo hello; }\n"}, begin="")
+
+
+@row("bash: messages in other locales", packages=["bash"])
+def bash_locales(bed):
+    """The C library looks for locales and translations; none of these is there."""
+    for env in ({"LC_ALL": "", "LANG": ""}, {"LC_ALL": "", "LANG": "en_US.UTF-8"},
+                {"LC_ALL": "", "LANGUAGE": "de:fr", "LANG": "de_DE.ISO-8859-1"}):
+        script(bed, "nothing; cd /none; echo $((1 / 0)); . none; kill -9 x; echo $[ 2 + ]; echo ${x?unset}",
+               ("bash",), env=env, begin="")
 
 
 @row("bash: a script with #!", packages=["bash", "dash"])
@@ -367,6 +375,40 @@ def python_threads(bed):
     script(bed, "python3 p.py", files={"p.py": PYTHON_THREADS.encode()})
 
 
+ASYNCIO = r"""
+import asyncio, sys
+async def one(i):
+    p = await asyncio.create_subprocess_exec("sh", "-c", f"read x; echo {i} $x; exit {i}",
+                                             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+    out, _ = await p.communicate(b"in\n")
+    return out, p.returncode
+async def main():
+    if "pidfd" in sys.argv:
+        asyncio.get_child_watcher().attach_loop(asyncio.get_running_loop())
+    print(await one(9))
+    print(await asyncio.gather(*(one(i) for i in range(4))))
+    p = await asyncio.create_subprocess_exec("sleep", "60")
+    try:
+        await asyncio.wait_for(p.wait(), 0.1)
+    except asyncio.TimeoutError:
+        p.kill(); print("killed", await p.wait())
+if "pidfd" in sys.argv:
+    asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+asyncio.run(main())
+"""
+
+
+@row("python3: asyncio, processes by pidfd", packages=["python3"])
+def asyncio_pidfd(bed):
+    script(bed, "python3 p.py pidfd", files={"p.py": ASYNCIO.encode()})
+
+
+@row("python3: asyncio, processes by threads", packages=["python3"],
+     races="a thread for each child tells the first one of its end, which may look before or after")
+def asyncio_threads(bed):
+    script(bed, "python3 p.py", files={"p.py": ASYNCIO.encode()})
+
+
 PERL = r"""
 use strict; use warnings; use POSIX qw(floor strftime :sys_wait_h); use File::Find; use File::Temp qw(tempfile);
 use IO::Socket::INET; use Digest::MD5 qw(md5_hex); use Data::Dumper; use List::Util qw(sum max); use Socket; use Time::HiRes qw(usleep);
@@ -483,7 +525,7 @@ fail: ; false
 @row("make", packages=["make"])
 def make(bed):
     script(bed, "make; make; touch -d @1700000000 one; make -n left.up; make left.up; cat left.up; make -k fail none; echo $?; "
-           "make -p -n | grep -c '^%'; make -s -C . one; echo $?", files={"Makefile": MAKEFILE})
+           "make -s -C . one; echo $?", files={"Makefile": MAKEFILE})
 
 
 C = b"""#include <stdio.h>
@@ -501,7 +543,7 @@ def gcc(bed):
 @row("a static-pie binary: ldconfig", packages=["libc-bin"])
 def static_pie(bed):
     work(bed, {"lib/empty": b""})
-    bed.same(["/sbin/ldconfig", "-r", bed.root, "-v", "-f", "/none"], before="mkdir -p etc lib")
+    bed.same(["/sbin/ldconfig", "-r", bed.root, "-f", "/none"], before="mkdir -p etc lib")
     bed.same(["/sbin/ldconfig", "-p", "-C", f"{bed.root}/etc/ld.so.cache"])
 
 
@@ -553,7 +595,7 @@ def pagers(bed):
 def terminal(bed):
     """script(1) gives each a terminal of its own; the keys are there from the beginning."""
     script(bed, """
-        printf 'ihello\\033:wq\\r' | script -q -e -c 'vi -u NONE text' /dev/null >/dev/null; echo $?; cat text
+        printf 'ihello\\033:wq\\r' | script -q -e -c 'vim.tiny -u NONE text' /dev/null >/dev/null; echo $?; cat text
         printf 'Gq' | script -q -e -c 'less words' /dev/null >/dev/null; echo $?
         printf 'echo $((6 * 7)) >sum; test -t 0 && echo yes >tty; exit 4\\n' |
             script -q -e -c 'bash --norc --noprofile -i' /dev/null >/dev/null; echo $?; cat sum tty

@@ -80,6 +80,8 @@ static void test_paths(void **state)
 		{ "/usr/lib/aarch64-linux-gnu/libc.so.6", true, false },
 		{ "/lib/x86_64-linux-gnu/../../etc/passwd", false, false },
 		{ "/lib/x86_64-linux-gnu/..", false, false },
+		{ "/opt/program/bin/../lib/libown.so.1", true, false },
+		{ "/opt/program/bin/../lib/libown.so.1/../secret", false, false },
 		{ "lib/x86_64-linux-gnu/libc.so.6", false, false },
 		{ "", false, false },
 		{ "/etc/passwd", false, false },
@@ -96,6 +98,23 @@ static void test_paths(void **state)
 				 expected[i].by_loader);
 		assert_int_equal(decide_open(expected[i].path, O_RDONLY, false) == DECIDE_LOCAL,
 				 expected[i].by_program);
+	}
+}
+
+/* The loader asks whether there is a folder below a program's DT_RUNPATH. */
+static void test_folders_of_libraries(void **state)
+{
+	static const char *const paths[] = { "/usr/lib/man-db/tls/x86_64", "/opt/own", "relative" };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct vdt *t = vdt_new();
+		struct call k = call_on_path(CALL_NEWFSTATAT, 1, paths[i]);
+
+		assert_int_equal(decide(&k, t, true) == DECIDE_LOCAL, paths[i][0] == '/');
+		k = call_on_path(CALL_NEWFSTATAT, 1, paths[i]);
+		assert_int_equal(decide(&k, t, false), DECIDE_COMPARE);
+		assert_int_equal(decide_open(paths[i], O_RDONLY, true), DECIDE_COMPARE);
+		vdt_free(t);
 	}
 }
 
@@ -322,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_folders_of_libraries),
 		cmocka_unit_test(test_python_modules),
 		cmocka_unit_test(test_writing_is_compared),
 		cmocka_unit_test(test_relative_names),
