@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moving target defence: `chiral cc` and `chiral run --mode mtd`. A program prints the same wherever
 and however often it moves; what cannot move is an error of the build that names function and line."""
-import json
 import os
 import shutil
 import signal
@@ -11,9 +10,9 @@ import time
 
 import pytest
 
-from chiral import EXIT_OWN_FAILURE, NATIVE, exit_status, wait_until
+from chiral import EXIT_OWN_FAILURE, NATIVE, wait_until
+from mtd import SOURCES, alone, moving, write_points  # noqa: F401 # a fixture
 
-SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mtd")
 sys.path.insert(0, SOURCES)
 import reuse  # noqa: E402 # pylint: disable=wrong-import-position
 
@@ -32,9 +31,7 @@ class Builder:
         self.points("all", "*")
 
     def points(self, name, *lines):
-        path = self.folder / (name + ".points")
-        path.write_text("".join(line + "\n" for line in lines))
-        return str(path)
+        return write_points(self.folder / (name + ".points"), *lines)
 
     def cc(self, *args, check=True, env=None):
         done = subprocess.run([self.chiral, "cc", *map(str, args)], cwd=self.folder,
@@ -80,59 +77,6 @@ def kernels(builder):
 @pytest.fixture(scope="module")
 def behaviour(builder):
     return builder.program("behaviour.c")
-
-
-class Moving:
-    """A program under `chiral run --mode mtd`."""
-
-    def __init__(self, chiral_path, points, argv, other="local:amd64", options=(), **kwargs):
-        status_read, status_write = os.pipe()
-        self.process = subprocess.Popen(
-            [chiral_path, "run", "--mode", "mtd", "--points", points, "--other", other,
-             *options, "--json-status-fd", str(status_write), "--", *argv],
-            pass_fds=[status_write], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, **kwargs)
-        os.close(status_write)
-        self.status_read = status_read
-
-    def finish(self, text=None, limit=110):
-        try:
-            out, err = self.process.communicate(text, timeout=limit)
-        finally:
-            self.close()
-        with os.fdopen(self.status_read) as f:
-            lines = f.read().splitlines()
-        self.status = json.loads(lines[-1])["mtd"] if lines else None
-        self.stderr = err.decode()
-        return exit_status(self.process.returncode), out
-
-    def children(self):
-        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        with open(path, encoding="ascii") as f:
-            return [int(p) for p in f.read().split()]
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()  # its processes die with it
-            self.process.wait()
-
-
-@pytest.fixture
-def moving(chiral_path):
-    started = []
-
-    def start(*args, **kwargs):
-        started.append(Moving(chiral_path, *args, **kwargs))
-        return started[-1]
-
-    yield start
-    for m in started:
-        m.close()
-
-
-def alone(program, *args, **kwargs):
-    """The same file without Chiral: it does not move."""
-    return subprocess.run([program, *args], capture_output=True, timeout=60, **kwargs)
 
 
 # ---- builds ---------------------------------------------------------------------------------------
@@ -182,8 +126,6 @@ BAD = {
                        '\t__asm__("mov $1, %0" : "=r"(x));\n\treturn x;\n}\n'
                        'int main(void) { return f(); }\n',
     "assembly outside functions": '__asm__(".globl x\\nx:");\nint main(void) { return 0; }\n',
-    "computed goto": "int main(int argc, char **argv)\n{\n\tstatic void *const l[] = { &&a, &&b };\n"
-                     "\tgoto *l[argc & 1];\na:\n\treturn argv[0][0];\nb:\n\treturn 2;\n}\n",
     "is not in the program": "int gone(int);\nint main(int argc, char **argv) { return gone(argc); }\n",
     "aligned to 64 bytes": "void g(char *);\n__attribute__((noinline)) void g(char *p) { *p = 1; }\n"
                            "int main(void)\n{\n\tchar x[100] __attribute__((aligned(64)));\n\tg(x);\n"

@@ -10,7 +10,8 @@ import threading
 import pytest
 
 from chiral import EXIT_PEER_LOST, MARKER, processes_marked, wait_until
-from test_mtd import Moving, alone, behaviour, builder, kernels, language, moving, pytestmark
+from mtd import Moving, alone, moving
+from test_mtd import behaviour, builder, kernels, language, pytestmark
 from test_mtd import _limit  # noqa: F401
 
 WAYS = {

@@ -14,11 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NOINLINE __attribute__((noinline))
+
+/* Home's kernel is an x86-64 one. */
+_Static_assert(sizeof(struct epoll_event) == 12, "x86-64's structures hold on both");
 
 static unsigned long digest = 5381;
 
@@ -388,6 +392,50 @@ static NOINLINE void memory(int n)
 	}
 }
 
+/* ---- labels as values ------------------------------------------------------------------------- */
+
+/* An interpreter with a table of labels, and one with differences of labels. */
+static NOINLINE int interpret(const char *program, int x)
+{
+	static void *const go[] = { &&increment, &&twice, &&call, &&end };
+
+	goto *go[*program++ - '0'];
+increment:
+	x++;
+	goto *go[*program++ - '0'];
+twice:
+	x *= 2;
+	goto *go[*program++ - '0'];
+call:
+	x = add2(x, chain(x % 5, NULL));
+	goto *go[*program++ - '0'];
+end:
+	return x;
+}
+
+static NOINLINE int differences(const char *program, int x)
+{
+	static const int at[] = { &&plus - &&plus, &&square - &&plus, &&end - &&plus };
+
+	for (;;) {
+		goto *(&&plus + at[*program++ - '0']);
+plus:
+		x = add2(x, 3);
+		continue;
+square:
+		x = mul2(x, x);
+		continue;
+end:
+		return x;
+	}
+}
+
+static NOINLINE void labels(int n)
+{
+	ADD(interpret("0120210213", n));
+	ADD(differences("01010012", n));
+}
+
 static int constructed;
 
 __attribute__((constructor)) static void construct(void)
@@ -418,6 +466,7 @@ int main(int argc, char **argv)
 		numbers(i);
 		files(10);
 		memory(i);
+		labels(i);
 		printf("round %d %lx\n", i, digest);
 	}
 	return 7;

@@ -74,9 +74,6 @@ static void check_instruction(struct ir *ir, LLVMValueRef i)
 	case LLVMCallBr:
 		ir_error(ir, i, "asm goto fits one instruction set; use the C variant of this code");
 		return;
-	case LLVMIndirectBr:
-		ir_error(ir, i, "computed goto is not supported; use a switch");
-		return;
 	case LLVMVAArg:
 		ir_error(ir, i, "a va_arg instruction is left; build all files with chiral cc");
 		return;

@@ -113,6 +113,7 @@ static int transform(struct ir *ir, const struct mtd_points *points, const char 
 	step_check(ir);
 	if (ir->errors)
 		return -EINVAL;
+	step_gotos(ir);
 	step_variadics(ir);
 	step_byval(ir);
 	step_thread_locals(ir);

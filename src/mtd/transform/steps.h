@@ -15,6 +15,8 @@
 void step_close_world(struct ir *ir);
 /* Reports what cannot be moved: inline assembly, intrinsics of an ISA, x87, exceptions... */
 void step_check(struct ir *ir);
+/* Labels as numbers, and jumps to them as switches. */
+void step_gotos(struct ir *ir);
 /* va_list as x86-64 lays it out, variadic functions with one explicit pointer to their arguments. */
 void step_variadics(struct ir *ir);
 /* Structures by value: copied by the caller, passed by pointer. */
