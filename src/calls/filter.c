@@ -164,10 +164,13 @@ static int add_recorded(const struct filter_build *b, const struct call_row *row
 			const struct record_desc *d)
 {
 	struct scmp_arg_cmp conds[CALL_ARGS_MAX];
+	struct record_desc parent;
 	unsigned n = 0;
 
 	if (row->parent != call_row_id(row))
-		return add_sub_rule(b, row, SCMP_ACT_ALLOW, d->null_args);
+		return record_describe(b->isa, &call_rows[row->parent], &parent)
+			       ? 0 /* one rule for all */
+			       : add_sub_rule(b, row, SCMP_ACT_ALLOW, d->null_args);
 	for (unsigned i = 0; i < CALL_ARGS_MAX; i++)
 		if (d->null_args >> i & 1)
 			conds[n++] = masked_eq(i, UINT64_MAX, 0);

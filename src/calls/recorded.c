@@ -5,11 +5,24 @@
 
 #define TIMEVAL_SIZE 16u /* two longs on every LP64 ISA; a struct utimbuf has the same size */
 
+#define SOCKADDR_MAX_BYTES 128u /* struct sockaddr_storage: no address is longer */
+
+/* Which way memory goes, as far as the recorder is concerned. */
+enum way {
+	WAY_IN,
+	WAY_OUT,
+	WAY_BOTH,  /* what was in it at the entry is gone at the exit */
+	WAY_MIXED, /* some fields go in, others come out: all are there at the exit */
+};
+
 /* A description in the making. */
 struct describe {
 	enum isa isa;
 	const struct call_row *row, *canon;
 	struct record_desc *d;
+	struct record_part part[RECORD_PARTS_MAX];
+	uint8_t way[RECORD_PARTS_MAX];
+	unsigned n;
 };
 
 static const struct conv *conv_of(const struct describe *b, unsigned i)
@@ -59,6 +72,17 @@ static bool number_of_arg(const struct describe *b, unsigned i, struct record_nu
 	return true;
 }
 
+/* The u32 behind a pointer. At the exit it is what the kernel has left there. */
+static bool number_behind(const struct describe *b, unsigned i, struct record_number *ret)
+{
+	const struct conv *conv = i < b->canon->n_args ? conv_of(b, i) : NULL;
+
+	if (!conv || conv->kind != CONV_ARG || b->canon->args[i].kind != ARG_LENPTR)
+		return false;
+	*ret = (struct record_number){ .kind = RECORD_LEN_DEREF, .arg = (uint8_t)conv->value };
+	return true;
+}
+
 static bool number_of_len(const struct describe *b, const struct len_source *l,
 			  struct record_number *ret)
 {
@@ -74,8 +98,10 @@ static bool number_of_len(const struct describe *b, const struct len_source *l,
 		return true;
 	case LEN_ARG:
 		return number_of_arg(b, l->value, ret);
+	case LEN_DEREF:
+		return number_behind(b, l->value, ret);
 	default:
-		return false; /* behind a pointer: it changes during the call */
+		return false;
 	}
 }
 
@@ -110,6 +136,10 @@ static bool describe_memory(const struct describe *b, unsigned i, struct record_
 	case ARG_IOVEC:
 		p->what = RECORD_IOVEC;
 		return s->len.kind == LEN_ARG && number_of_len(b, &s->len, &p->len);
+	case ARG_LENPTR:
+		p->len = (struct record_number){ .kind = RECORD_LEN_CONST, .value = sizeof(uint32_t) };
+		p->scale = 1;
+		return true;
 	case ARG_FDPAIR:
 		p->len = (struct record_number){ .kind = RECORD_LEN_CONST, .value = 8 };
 		p->scale = 1;
@@ -126,8 +156,13 @@ static bool describe_memory(const struct describe *b, unsigned i, struct record_
 		return false;
 	}
 	if (r && s->len.cap_arg) {
-		p->capped = 1;
-		r = number_of_arg(b, s->len.cap_arg - 1u, &p->cap);
+		p->flags |= RECORD_PART_CAPPED;
+		r = number_of_arg(b, s->len.cap_arg - 1u, &p->cap) ||
+		    number_behind(b, s->len.cap_arg - 1u, &p->cap);
+	} else if (r && s->kind == ARG_SOCKADDR && p->len.kind == RECORD_LEN_DEREF) {
+		p->flags |= RECORD_PART_CAPPED;
+		p->cap = (struct record_number){ .kind = RECORD_LEN_CONST,
+						 .value = SOCKADDR_MAX_BYTES };
 	}
 	return r;
 }
@@ -151,62 +186,125 @@ static bool require_null(const struct describe *b, const struct conv *conv)
 	return true;
 }
 
-static bool describe_arg(const struct describe *b, unsigned i)
+/* No field of the struct is both read and written by the kernel. */
+static bool fields_go_one_way(const struct struct_spec *spec)
+{
+	for (unsigned i = 0; i < spec->n_fields; i++)
+		if (spec->fields[i].dir == DIR_INOUT)
+			return false;
+	return true;
+}
+
+static enum way way_of(const struct arg_spec *s)
+{
+	if (s->dir != DIR_INOUT)
+		return s->dir == DIR_IN ? WAY_IN : WAY_OUT;
+	return s->kind == ARG_STRUCT && fields_go_one_way(&struct_specs[s->what]) ? WAY_MIXED : WAY_BOTH;
+}
+
+/* accept(fd, NULL, &garbage): without an address the kernel does not look at its length. */
+static uint8_t with_of(const struct describe *b, unsigned lenptr)
+{
+	for (unsigned i = 0; i < b->canon->n_args; i++) {
+		const struct arg_spec *s = &b->canon->args[i];
+		const struct conv *conv = conv_of(b, i);
+
+		if (s->kind == ARG_SOCKADDR && s->len.kind == LEN_DEREF && s->len.value == lenptr &&
+		    conv->kind == CONV_ARG)
+			return (uint8_t)(1 + conv->value);
+	}
+	return 0;
+}
+
+static bool describe_arg(struct describe *b, unsigned i)
 {
 	const struct arg_spec *s = &b->canon->args[i];
 	const struct conv *conv = conv_of(b, i);
-	struct record_part *p = &b->d->part[b->d->n_parts];
+	struct record_part *p = &b->part[b->n];
 
 	/* Without memory: scalars, values, and pointers that an old call does not have. */
 	if (s->kind < ARG_PATH || conv->kind == CONV_CONST || conv->kind == CONV_MS ||
 	    conv->kind == CONV_TIME || conv->kind == CONV_ALARM || conv->kind == CONV_ALARM_OLD)
-		return s->dir != DIR_INOUT || conv->kind == CONV_CONST;
+		return s->dir != DIR_INOUT || conv->kind == CONV_CONST || conv->kind == CONV_MS;
 	/* Bytes besides the counted ones, and sizes that are in memory themselves. */
 	if (s->len.add || s->len.cap_deref || s->len.cap_beyond)
 		return false;
-	if (b->d->n_parts == RECORD_PARTS_MAX || (s->dir != DIR_IN && s->dir != DIR_OUT) ||
-	    s->always)
+	/* The remainder of a sleep is there after an interruption only. */
+	if (b->n == RECORD_PARTS_MAX || (s->always && s->dir == DIR_OUT))
 		return require_null(b, conv);
-	*p = (struct record_part){ .arg = (uint8_t)conv->value, .out = s->dir == DIR_OUT };
+	*p = (struct record_part){ .arg = (uint8_t)conv->value };
 	if (conv->kind == CONV_ARG ? !describe_memory(b, i, p) : !describe_converted(conv, p))
 		return require_null(b, conv);
-	b->d->n_parts++;
+	/* What an old call has in another form is written as a whole. */
+	b->way[b->n] = (uint8_t)(conv->kind == CONV_ARG || s->dir != DIR_INOUT ? way_of(s) : WAY_BOTH);
+	if (b->way[b->n] == WAY_BOTH && s->always)
+		p->flags |= RECORD_PART_ALWAYS;
+	if (s->kind == ARG_LENPTR)
+		p->with = with_of(b, i);
+	/* A length is looked at whatever the result. */
+	p->out = b->way[b->n] == WAY_OUT ||
+		 (b->way[b->n] == WAY_BOTH && !s->always && s->kind != ARG_LENPTR);
+	b->n++;
 	return true;
 }
 
-/*
- * Nothing keeps a program from letting what comes in and what goes out overlap: what came in would be
- * lost. The side that comes last in the arguments is mostly the one that may be left out.
- */
-static void part_in_from_out(struct record_desc *d)
+static bool has_way(const struct describe *b, enum way way)
 {
-	bool last = d->n_parts && d->part[d->n_parts - 1].out;
-	unsigned kept = 0;
-	bool both = false;
-
-	for (unsigned i = 0; i < d->n_parts; i++)
-		both = both || d->part[i].out != last;
-	for (unsigned i = 0; i < d->n_parts; i++) {
-		if (both && d->part[i].out == last)
-			d->null_args |= 1u << d->part[i].arg;
-		else
-			d->part[kept++] = d->part[i];
-	}
-	d->n_parts = (uint8_t)kept;
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->way[i] == way)
+			return true;
+	return false;
 }
 
-static bool describe_args(const struct describe *b)
+/* What comes in has to be recorded at the entry when it may be overwritten: nothing keeps a program from
+ * letting what comes in and what goes out overlap. */
+static bool needs_entry(const struct describe *b)
 {
-	for (unsigned i = 0; i < b->canon->n_args; i++)
-		if (!describe_arg(b, i))
+	return has_way(b, WAY_BOTH) ||
+	       (has_way(b, WAY_IN) && (has_way(b, WAY_OUT) || has_way(b, WAY_MIXED)));
+}
+
+static bool append(struct record_desc *d, const struct record_part *p, enum way way)
+{
+	if (d->n_parts == RECORD_PARTS_MAX)
+		return false;
+	d->part[d->n_parts] = *p;
+	if (way == WAY_MIXED)
+		d->part[d->n_parts].flags |= RECORD_PART_WHOLE;
+	d->n_parts++;
+	return true;
+}
+
+static bool append_entry_parts(struct describe *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		if (b->way[i] == WAY_OUT)
+			continue;
+		if (!append(b->d, &b->part[i], b->way[i]))
 			return false;
-	part_in_from_out(b->d);
+		b->d->part[b->d->n_parts - 1].out = 0;
+		b->d->entry_args |= (uint8_t)(1u << b->part[i].arg);
+	}
+	b->d->n_entry = b->d->n_parts;
+	return true;
+}
+
+static bool arrange_parts(struct describe *b, bool entry)
+{
+	if (entry) {
+		b->d->flags |= RECORD_ENTRY;
+		if (!append_entry_parts(b))
+			return false;
+	}
+	for (unsigned i = 0; i < b->n; i++)
+		if ((!entry || b->way[i] != WAY_IN) && !append(b->d, &b->part[i], b->way[i]))
+			return false;
 	return true;
 }
 
 static bool is_regular(const struct call_row *row)
 {
-	if (row->flags & (CALL_PARENT | CALL_RET_ADDR | CALL_SUB_EQUAL | CALL_WATCHED))
+	if (row->flags & (CALL_RET_ADDR | CALL_SUB_EQUAL | CALL_WATCHED))
 		return false;
 	switch ((enum disposition)row->disposition) {
 	case DISP_REPLAYED:
@@ -214,12 +312,13 @@ static bool is_regular(const struct call_row *row)
 	case DISP_BY_FD:
 	case DISP_BY_PATH:
 		return true;
+	case DISP_IRREGULAR:
+		return row->irregular == IRR_CLOSE && row->n_args == 1;
 	default:
 		return false;
 	}
 }
 
-/* What a cookie means is known from the moment of its registration, not only from the call's end. */
 static bool has_cookie_in(const struct call_row *row)
 {
 	for (unsigned i = 0; i < row->n_args; i++) {
@@ -232,16 +331,50 @@ static bool has_cookie_in(const struct call_row *row)
 	return false;
 }
 
-bool record_describe(enum isa isa, const struct call_row *row, struct record_desc *ret)
+/* Other threads meet its effect before it returns: what a cookie means, that a descriptor's number is free. */
+static bool begins_for_others(const struct call_row *row)
+{
+	return has_cookie_in(row) || row->irregular == IRR_CLOSE;
+}
+
+static bool describe_row(enum isa isa, const struct call_row *row, struct record_desc *ret)
 {
 	struct record_desc d = { .flags = RECORD_ON, .sel = { 0xff, 0xff } };
-	struct describe b = { isa, row, &call_rows[row->canonical], &d };
+	struct describe b = { .isa = isa, .row = row, .canon = &call_rows[row->canonical], .d = &d };
 
-	if (row->nr[isa] < 0 || !is_regular(row) || !is_regular(b.canon) || has_cookie_in(b.canon) ||
-	    !describe_args(&b))
+	if (row->nr[isa] < 0 || !is_regular(row) || !is_regular(b.canon))
+		return false;
+	for (unsigned i = 0; i < b.canon->n_args; i++)
+		if (!describe_arg(&b, i))
+			return false;
+	if (!arrange_parts(&b, needs_entry(&b) || begins_for_others(b.canon)))
+		return false;
+	if (begins_for_others(b.canon))
+		d.entry_args = 0;
+	*ret = d;
+	return true;
+}
+
+/* A parent stands for values that no sub-row has: the filter cannot tell these from the others. */
+static bool describe_parent(enum isa isa, const struct call_row *row, struct record_desc *ret)
+{
+	struct record_desc d;
+
+	for (unsigned id = call_row_id(row) + 1; id < _CALL_MAX; id++) {
+		if (call_rows[id].parent != call_row_id(row))
+			break; /* sub-rows follow their parent at once */
+		if (!describe_row(isa, &call_rows[id], &d) || d.null_args)
+			return false;
+	}
+	if (!describe_row(isa, row, &d) || d.null_args)
 		return false;
 	*ret = d;
 	return true;
+}
+
+bool record_describe(enum isa isa, const struct call_row *row, struct record_desc *ret)
+{
+	return row->flags & CALL_PARENT ? describe_parent(isa, row, ret) : describe_row(isa, row, ret);
 }
 
 bool call_is_recorded(enum isa isa, const struct call_row *row, const uint64_t args[CALL_ARGS_MAX])
@@ -264,11 +397,10 @@ void record_describe_nr(enum isa isa, long nr, struct record_desc *ret)
 	*ret = (struct record_desc){ .sel = { 0xff, 0xff } };
 	if (!row)
 		return;
-	if (!(row->flags & CALL_PARENT)) {
-		record_describe(isa, row, ret);
+	record_describe(isa, row, ret);
+	if (!(row->flags & CALL_PARENT))
 		return;
-	}
-	ret->flags = RECORD_SUBS;
+	ret->flags |= RECORD_SUBS;
 	for (unsigned i = 0; i < row->n_args && n < 2; i++)
 		if (row->args[i].kind == ARG_CMD)
 			ret->sel[n++] = (uint8_t)i;

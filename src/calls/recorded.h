@@ -10,8 +10,8 @@
 
 #include <linux/types.h>
 
-#define RECORD_PARTS_MAX 4
-#define RECORD_STRING_MAX 256u /* strings of this length, with the NUL, are left to the tracer */
+#define RECORD_PARTS_MAX 6
+#define RECORD_STRING_MAX 4096u /* as the kernel's own bound for paths, with the NUL */
 
 enum record_what {
 	RECORD_BYTES,
@@ -24,6 +24,7 @@ enum record_len {
 	RECORD_LEN_CONST, /* value */
 	RECORD_LEN_ARG,	  /* a native argument */
 	RECORD_LEN_RET,	  /* the result, 0 when negative */
+	RECORD_LEN_DEREF, /* the u32 that a native argument points to */
 };
 
 /* How an argument is a number: as the kernel takes it. Negative ones count as 0. */
@@ -36,7 +37,7 @@ enum record_width {
 
 struct record_number {
 	__u8 kind;  /* enum record_len */
-	__u8 arg;   /* RECORD_LEN_ARG: native argument number */
+	__u8 arg;   /* RECORD_LEN_ARG, RECORD_LEN_DEREF: native argument number */
 	__u8 width; /* enum record_width of that argument */
 	__u8 zero;
 	__u32 value; /* RECORD_LEN_CONST */
@@ -47,18 +48,30 @@ struct record_part {
 	__u8 what; /* enum record_what */
 	__u8 arg;  /* native argument: the address; NULL: nothing there */
 	__u8 out;  /* 1: there when the call has succeeded only */
-	__u8 capped;
+	__u8 flags; /* RECORD_PART_* */
+	__u8 with;  /* 1 + a native argument: when that is 0, the kernel does not look here; 0: none */
+	__u8 zero[3];
 	__u32 scale;
 	struct record_number len, cap;
 };
 
+#define RECORD_PART_CAPPED 0x1u /* cap holds */
+#define RECORD_PART_ALWAYS 0x4u /* the kernel writes it after a failure too */
+#define RECORD_PART_WHOLE  0x2u /* what the kernel writes of it is not what it reads of it */
+
 #define RECORD_ON   0x1u /* recorded */
-#define RECORD_SUBS 0x2u /* sub-calls are known by arguments sel[0] and sel[1] */
+#define RECORD_SUBS 0x2u /* sub-calls, known by arguments sel[0] and sel[1], have their own */
+/* There is a record of the call's entry as well: memory that comes in may be overwritten by what goes out, or
+ * other threads depend on the call's beginning. */
+#define RECORD_ENTRY 0x4u
 
 struct record_desc {
 	__u8 flags;
 	__u8 n_parts;
-	__u8 sel[2]; /* RECORD_SUBS: native arguments; 0xff: none */
+	__u8 n_entry; /* the first of them are recorded at the entry, the others at the exit */
+	__u8 sel[2];  /* RECORD_SUBS: native arguments; 0xff: none */
+	__u8 entry_args; /* RECORD_ENTRY: only when one of these native arguments is not 0; 0: always */
+	__u8 zero[2];
 	__u32 null_args; /* bits of native arguments: recorded only when they are all 0 */
 	struct record_part part[RECORD_PARTS_MAX];
 };
@@ -74,16 +87,21 @@ struct record_sub {
 
 /*
  * Describes native row `row` (sub-rows included) of an ISA. False: it is not recorded, because it is
- * irregular or local, or because it needs more than a description can say. Memory that the kernel
- * both reads and writes is such: what was in it at the entry is gone at the exit. Where a pointer to it
- * may be NULL, calls are recorded in which it is.
+ * irregular or local, or because it needs more than a description can say. Where a pointer to memory
+ * that is such may be NULL, calls are recorded in which it is.
  */
 bool record_describe(enum isa isa, const struct call_row *row, struct record_desc *ret);
 
 /* A call of the row with these native arguments is recorded. */
 bool call_is_recorded(enum isa isa, const struct call_row *row, const uint64_t args[CALL_ARGS_MAX]);
 
-/* The description of a call number: its row's, or the selectors of its sub-calls. */
+/*
+ * What comes in can no longer be read when this call has ended: it may have been overwritten by what went
+ * out. For calls at whose entry it could not be recorded.
+ */
+bool record_is_overwritten(const struct record_desc *d, const uint64_t args[CALL_ARGS_MAX], int64_t ret);
+
+/* The description of a call number: its row's, and the selectors of its sub-calls. */
 void record_describe_nr(enum isa isa, long nr, struct record_desc *ret);
 #endif
 

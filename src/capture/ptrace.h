@@ -55,6 +55,9 @@ bool result_restarts(int64_t ret);
 /* Emits the call in flight with result ret. */
 void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret);
 
+/* A compared call begins: what its memory says of cookies. */
+void tracee_register_cookie(struct tracer *t, struct tracee *tr);
+
 /* ptrace_report.c: the leader's half of an alarm goes to the hub. A thread that had to be stopped for
  * it goes on afterwards. */
 void tracer_report(struct tracer *t);

@@ -155,11 +155,11 @@ static void enter_local(struct tracer *t, struct tracee *tr)
 	tracee_continue(tr, 0);
 }
 
-static void register_cookie(struct tracer *t, struct tracee *tr)
+void tracee_register_cookie(struct tracer *t, struct tracee *tr)
 {
 	uint64_t cookie;
 
-	if (tr->call.id == CALL_EPOLL_CTL && tr->call.arg[1] == EPOLL_CTL_ADD)
+	if (!tr->recording && tr->call.id == CALL_EPOLL_CTL && tr->call.arg[1] == EPOLL_CTL_ADD)
 		performer_watch(&tr->process->performer, tr->process->pid, (int)tr->call.arg[0],
 				(int)tr->call.arg[2]);
 	if (call_in_cookie(&tr->cx, &tr->native, &cookie) &&
@@ -216,7 +216,7 @@ static void forbid(struct tracer *t, struct tracee *tr)
 static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 {
 	if (tr->judgement.verdict == RULE_ALLOW)
-		register_cookie(t, tr);
+		tracee_register_cookie(t, tr);
 	history_add(&t->history, &tr->call, t->position++);
 	tr->state = tr->native.canon->irregular == IRR_EXIT ? TRACEE_EXITING : TRACEE_CALL;
 	tr->emitted = false;
@@ -308,7 +308,10 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 		return;
 	if (tr->state == TRACEE_HELD && goes_on(tr, &regs)) {
 		tr->state = TRACEE_CALL;
+		tr->emitted = false;
+		tr->rewound = false;
 		leader_resume(t->leader, &tr->slot, &tr->call);
+		tracee_mask_ignored(tr);
 		tracee_continue_to_exit(tr, 0);
 		return;
 	}

@@ -120,6 +120,7 @@ static void deliver_in_call(struct tracer *t, struct tracee *tr, int signal, con
 {
 	const struct handler *h = &tr->process->handlers[signal];
 
+	tr->rewound = false;
 	if (call_restarts(tr, h)) {
 		leader_cancel(t->leader, &tr->slot);
 		emit_signal(t, tr, SIGNAL_BEFORE, signal, info);
@@ -214,10 +215,37 @@ void tracee_unmask_ignored(struct tracee *tr)
 	tr->masks_ignored = false;
 }
 
+/*
+ * A recorded call had no entry stop at which ignored signals could be masked. It is executed anew by the
+ * tracer, which does that: it may last longer by what it had waited already. True: the thread is continued.
+ */
+static bool execute_anew(struct tracee *tr, int signal)
+{
+	struct isa_regs regs;
+
+	if (tr->rewound) {
+		tracee_continue_to_exit(tr, signal);
+		return true;
+	}
+	if (!tr->recording || tr->state != TRACEE_HELD || tr->held_ret != -EINTR || !ends_for_good(tr) ||
+	    tracee_has_signal(tr) || isa_regs_get(tr->tid, &regs) < 0)
+		return false;
+	isa_regs_set_arg(&regs, 0, tr->native.arg[0]);
+	if (isa_syscall_rewind(tr->tid, &regs, (int)tr->native.nr) < 0)
+		return false;
+	tr->held_ret = -ERESTARTNOINTR;
+	tr->rewound = true;
+	tracee_continue_to_exit(tr, signal);
+	return true;
+}
+
 /* No handler runs: followers need not know. An interrupted call returns or goes on by itself; its event
  * waits while another signal is still to come. */
 static void deliver_harmless(struct tracer *t, struct tracee *tr, int signal)
 {
+	/* A stop ends such calls also when it goes on (signal(7)). */
+	if (!stops_or_continues(signal) && execute_anew(tr, signal))
+		return;
 	if (tr->state == TRACEE_HELD && !result_restarts(tr->held_ret) && !tracee_has_signal(tr))
 		tracee_emit_held(t, tr);
 	tracee_continue(tr, signal);
@@ -226,6 +254,8 @@ static void deliver_harmless(struct tracer *t, struct tracee *tr, int signal)
 /* The kernel's program has stopped the thread (record.bpf.c); what it was for is done. */
 static void tracee_swallow_stop(struct tracer *t, struct tracee *tr)
 {
+	if (execute_anew(tr, 0))
+		return;
 	if (tr->state == TRACEE_HELD && !result_restarts(tr->held_ret) && !tracee_has_signal(tr))
 		tracee_emit_held(t, tr);
 	tracee_continue(tr, 0);

@@ -80,6 +80,7 @@ struct tracee {
 	struct pending_signals pending;
 	bool at_boundary;		/* nothing was executed since the entry of a compared call */
 	struct recording *recording;	/* its calls are recorded by the kernel; NULL: they are not */
+	bool rewound;			/* HELD: its call is executed anew, by us */
 	bool skipped_at_step;		/* a call was skipped before the filter has seen it */
 	bool in_code;			/* one was sent again although it makes no call */
 	bool sent;			/* one was sent again with the call in flight */

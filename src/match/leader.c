@@ -287,7 +287,8 @@ static void wait_window(struct leader *l)
 {
 	while (window_full(l) && !must_stop(l)) {
 		send_batch(l);
-		pthread_cond_wait(&l->progress, &l->lock);
+		if (window_full(l)) /* it is not, when events are discarded */
+			pthread_cond_wait(&l->progress, &l->lock);
 	}
 }
 

@@ -66,6 +66,7 @@ def plain(lines):
         text = re.sub(rf"\b{tid}\b", f"T{number}", text)
     text = re.sub(r"tv_n?sec=\d+|\w*atime\w*=\d+", "TIME", text)
     text = re.sub(r"((getppid|set_tid_address)\(.*?\)) = \w+", r"\1 = ID", text)
+    text = re.sub(r"sin_port=\d+|sa_data=\"[^\"]*\"", "PORT", text)
     text = re.sub(r"f_b?(free|avail|ffree)=\d+", "FREE", text)
     text = re.sub(r"newfstatat\([012], .*", "its own stdio", text)
     text = re.sub(r"read\(3, .*, 44\) = 44", "sqlite's seed", text)
@@ -96,9 +97,10 @@ def recording(build):
     return path
 
 
-def test_same_stream_of_what_is_hard(chiral, recording, tmp_path):
-    """Memory that is large, long, scattered or not there."""
-    streams = [plain(stream(chiral, how, [recording], str(tmp_path / how), 0))
+@pytest.mark.parametrize("what", [[], ["not-in-memory"]], ids=["hard", "not-in-memory"])
+def test_same_stream_of_what_is_hard(chiral, recording, tmp_path, what):
+    """Memory that is large, long, scattered, overlapping or not there."""
+    streams = [plain(stream(chiral, how, [recording, *what], str(tmp_path / how), 0))
                for how in ("ptrace", "bpf")]
     assert streams[0] == streams[1]
 
@@ -112,6 +114,14 @@ def test_completed_by_the_tracer(chiral, recording):
     s = chiral.run(LOCAL_LOCAL, [recording], ["--capture", "bpf"]).expect(0)
     assert not s.alarms, s.story()
     assert completed(s)["unread"] and completed(s)["large"] and completed(s)["signals"], s.status
+
+
+def test_what_cannot_be_known(chiral, recording):
+    """What a call began with is neither recorded nor there any more: the session ends and says so."""
+    assert subprocess.run([recording, "overwritten"], check=False, capture_output=True).returncode == 0
+    s = chiral.start(["record", "--capture", "bpf", "--discard"], [recording, "overwritten"])
+    s.expect(EXIT_OWN_FAILURE)
+    assert "was not in memory when it began" in s.stderr(), s.story()
 
 
 def test_ring_overflows(chiral, recording):

@@ -3,8 +3,12 @@
 #include "live.h"
 
 #include <limits.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #define PAGE  4096
@@ -141,6 +145,80 @@ static void broken_pipe(void)
 	close(fds[0]);
 }
 
+/* Memory that is both read and written. */
+static void in_and_out(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr), size = sizeof(int);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0), server;
+	int file = memfd_create("file", 0), type = 0;
+	struct pollfd p[2] = { { client, POLLOUT, -1 }, { -1, POLLIN, -1 } };
+	off_t from = 3;
+
+	EXPECT(bind(listener, (struct sockaddr *)&addr, sizeof(addr)) == 0 && listen(listener, 1) == 0);
+	EXPECT(getsockname(listener, (struct sockaddr *)&addr, &len) == 0 && len == sizeof(addr));
+	EXPECT(connect(client, (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	len = 4; /* less than there is */
+	server = accept(listener, (struct sockaddr *)&addr, &len);
+	EXPECT(server >= 0 && len == sizeof(addr));
+	EXPECT(accept4(listener, NULL, NULL, SOCK_NONBLOCK | 1 << 30) == -1 && errno == EINVAL);
+	EXPECT(getsockopt(client, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM);
+	EXPECT(poll(p, 2, 1000) == 1 && p[0].revents == POLLOUT && p[1].revents == 0);
+	EXPECT(write(file, "0123456789", 10) == 10);
+	EXPECT(sendfile(client, file, &from, 4) == 4 && from == 7);
+	EXPECT(sendfile(client, -1, &from, 4) == -1 && errno == EBADF && from == 7);
+	close(file);
+	close(client);
+	close(server);
+	close(listener);
+}
+
+/* A name in a page that is in no page table yet: the kernel's programs cannot read it, calls can. */
+static char *name_not_in_memory(const char *name)
+{
+	int fd = memfd_create("name", 0);
+	char *p;
+
+	EXPECT(fd >= 0 && ftruncate(fd, PAGE) == 0);
+	EXPECT(pwrite(fd, name, strlen(name) + 1, 0) > 0);
+	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	EXPECT(p != MAP_FAILED);
+	close(fd);
+	EXPECT(madvise(p, PAGE, MADV_DONTNEED) == 0); /* whoever looked at the mapping has touched it */
+	return p;
+}
+
+/* What comes out lies where what came in was. */
+static void overlapping(void)
+{
+	union {
+		char name[PAGE];
+		struct stat st;
+	} both = { .name = "/proc/self/root" };
+	char *volatile out = both.name;
+
+	EXPECT(stat(out, &both.st) == 0 && S_ISDIR(both.st.st_mode));
+	memcpy(both.name, "/proc/self/root", 16);
+	EXPECT(readlink(both.name, out, 16) == 1 && both.name[0] == '/' && both.name[1] == 'p');
+}
+
+static void not_in_memory(void)
+{
+	char *name = name_not_in_memory("/proc/self/root"), to[16];
+
+	EXPECT(readlink(name, to, sizeof(to)) == 1 && to[0] == '/');
+	munmap(name, PAGE);
+}
+
+/* Both at once: nobody can say afterwards which name it was. */
+static void overwritten(void)
+{
+	char *name = name_not_in_memory("/proc/self/root"), *volatile out = name;
+
+	EXPECT(readlink(name, out, PAGE) == 1 && name[0] == '/');
+	munmap(name, PAGE);
+}
+
 /* More at once than any buffer between the two variants holds. */
 static void flood(int n)
 {
@@ -180,6 +258,16 @@ int main(int argc, char **argv)
 		say("floods\n");
 		return 0;
 	}
+	if (argc > 1 && !strcmp(argv[1], "not-in-memory")) {
+		not_in_memory();
+		say("not in memory\n");
+		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "overwritten")) {
+		overwritten();
+		say("overwritten\n");
+		return 0;
+	}
 	large_buffers();
 	say("large buffers\n");
 	scattered();
@@ -190,5 +278,9 @@ int main(int argc, char **argv)
 	say("long names\n");
 	broken_pipe();
 	say("broken pipe\n");
+	in_and_out();
+	say("in and out\n");
+	overlapping();
+	say("overlapping\n");
 	return 0;
 }

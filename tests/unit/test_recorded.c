@@ -4,6 +4,7 @@
 
 #include "calls/recorded.h"
 
+#include <errno.h>
 #include <string.h>
 
 static struct record_desc describe(enum isa isa, unsigned id)
@@ -31,12 +32,13 @@ static void test_buffer(void **state)
 		assert_int_equal(d.n_parts, 1);
 		assert_int_equal(d.part[0].what, RECORD_BYTES);
 		assert_int_equal(d.part[0].arg, 1);
-		assert_true(d.part[0].out && d.part[0].capped);
+		assert_true(d.part[0].out && (d.part[0].flags & RECORD_PART_CAPPED));
+		assert_false(d.flags & RECORD_ENTRY);
 		assert_int_equal(d.part[0].len.kind, RECORD_LEN_RET);
 		assert_int_equal(d.part[0].cap.kind, RECORD_LEN_ARG);
 		assert_int_equal(d.part[0].cap.arg, 2);
 		d = describe((enum isa)isa, CALL_WRITE);
-		assert_false(d.part[0].out || d.part[0].capped);
+		assert_false(d.part[0].out || d.part[0].flags);
 		assert_int_equal(d.part[0].len.arg, 2);
 		assert_int_equal(d.part[0].len.width, RECORD_U64);
 	}
@@ -80,49 +82,126 @@ static void test_sized_struct(void **state)
 	assert_int_equal(d.n_parts, 1);
 	assert_int_equal(d.part[0].len.value, 4);
 	assert_int_equal(d.part[0].scale, 1);
-	assert_true(d.part[0].capped);
+	assert_true(d.part[0].flags & RECORD_PART_CAPPED);
 	assert_int_equal(d.part[0].cap.arg, 4);
 	assert_int_equal(d.part[0].cap.width, RECORD_U32);
 }
 
-/* Irregular, local, refused; memory that is overwritten; cookies. */
+/* Irregular, local, refused. */
 static void test_not_recorded(void **state)
 {
 	static const unsigned ids[] = {
-		CALL_EXECVE, CALL_CLONE,   CALL_MMAP,	 CALL_CLOSE,	 CALL_DUP,  CALL_EXIT_GROUP,
-		CALL_FUTEX,  CALL_IO_URING_SETUP, CALL_EPOLL_CTL, CALL_KILL, CALL_RT_SIGSUSPEND,
-		CALL_FCNTL, CALL_FCNTL_F_DUPFD, CALL_RT_SIGACTION,
+		CALL_EXECVE, CALL_CLONE, CALL_MMAP, CALL_CLOSE_RANGE, CALL_DUP, CALL_EXIT_GROUP,
+		CALL_FUTEX, CALL_IO_URING_SETUP, CALL_KILL, CALL_RT_SIGSUSPEND, CALL_FCNTL,
+		CALL_FCNTL_F_DUPFD, CALL_RT_SIGACTION,
 	};
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		refused(ids[i]);
 }
 
-/* Memory that is read and written, or of a length that changes: only without it. */
-static void test_only_without(void **state)
+/* What comes in and may be overwritten is recorded at the entry. */
+static void test_entry(void **state)
 {
-	uint64_t args[CALL_ARGS_MAX] = { 3, 0x1000, 100 };
-	const struct call_row *recvfrom = &call_rows[CALL_RECVFROM];
 	struct record_desc d;
 
 	for (int isa = 0; isa < _ISA_MAX; isa++) {
-		d = describe((enum isa)isa, CALL_RECVFROM);
-		assert_int_equal(d.null_args, 1 << 4 | 1 << 5);
-		assert_int_equal(d.n_parts, 1);
-		assert_int_equal(d.part[0].arg, 1);
-		d = describe((enum isa)isa, CALL_EPOLL_PWAIT);
-		assert_int_equal(d.null_args, 1 << 4);
-		d = describe((enum isa)isa, CALL_SETITIMER);
-		assert_int_equal(d.null_args, 1 << 2);
+		d = describe((enum isa)isa, CALL_NEWFSTATAT);
+		assert_true(d.flags & RECORD_ENTRY);
+		assert_int_equal(d.n_parts, 2);
+		assert_int_equal(d.n_entry, 1);
+		assert_int_equal(d.part[0].what, RECORD_STRING);
+		assert_int_equal(d.part[1].arg, 2);
+		assert_true(d.part[1].out);
 		d = describe((enum isa)isa, CALL_ACCEPT4);
-		assert_int_equal(d.null_args, 1 << 1 | 1 << 2);
-		assert_int_equal(d.n_parts, 0);
-		assert_true(call_is_recorded((enum isa)isa, recvfrom, args));
+		assert_int_equal(d.n_parts, 3);
+		assert_int_equal(d.n_entry, 1);
+		assert_int_equal(d.part[0].arg, 2);
+		assert_int_equal(d.part[1].arg, 1);
+		assert_int_equal(d.part[1].len.kind, RECORD_LEN_DEREF);
+		assert_int_equal(d.part[1].len.arg, 2);
+		assert_int_equal(d.part[1].cap.value, 128);
+		assert_int_equal(d.part[2].arg, 2);
+		assert_false(d.part[2].out);
+		assert_int_equal(d.entry_args, 1 << 2);
+		assert_int_equal(d.part[0].with, 1 + 1);
+		assert_int_equal(d.part[2].with, 1 + 1);
+		d = describe((enum isa)isa, CALL_SENDFILE);
+		assert_int_equal(d.n_parts, 2);
+		assert_int_equal(d.n_entry, 1);
+		assert_int_equal(d.null_args, 0);
 	}
-	args[5] = 0x2000;
-	assert_false(call_is_recorded(ISA_X86_64, recvfrom, args));
-	d = describe(ISA_X86_64, CALL_ACCEPT);
-	assert_int_equal(d.null_args, 1 << 1 | 1 << 2);
+}
+
+/* Other threads meet its beginning. */
+static void test_entry_for_others(void **state)
+{
+	for (int isa = 0; isa < _ISA_MAX; isa++) {
+		struct record_desc d = describe((enum isa)isa, CALL_EPOLL_CTL);
+
+		assert_true(d.flags & RECORD_ENTRY);
+		assert_int_equal(d.n_entry, 1);
+		assert_int_equal(d.n_parts, 1);
+		assert_int_equal(d.entry_args, 0);
+		d = describe((enum isa)isa, CALL_CLOSE);
+		assert_true(d.flags & RECORD_ENTRY);
+		assert_int_equal(d.n_parts, 0);
+	}
+}
+
+/* Of poll's structs the kernel writes other fields than it reads: they can be read at the end. */
+static void test_mixed(void **state)
+{
+	struct record_desc d = describe(ISA_X86_64, CALL_POLL);
+
+	assert_false(d.flags & RECORD_ENTRY);
+	assert_int_equal(d.n_parts, 1);
+	assert_false(d.part[0].out);
+	/* Unless something else comes in. */
+	d = describe(ISA_AARCH64, CALL_PPOLL);
+	assert_true(d.flags & RECORD_ENTRY);
+	assert_int_equal(d.n_entry, 3);
+	assert_int_equal(d.n_parts, 5);
+}
+
+static void test_overwritten(void **state)
+{
+	struct record_desc stat = describe(ISA_X86_64, CALL_NEWFSTATAT),
+			   accept = describe(ISA_X86_64, CALL_ACCEPT4),
+			   epoll = describe(ISA_X86_64, CALL_EPOLL_CTL);
+	uint64_t args[CALL_ARGS_MAX] = { 3, 0x10000, 0x20000 };
+
+	assert_false(record_is_overwritten(&stat, args, 0));
+	args[2] = 0x10000 - 143;
+	assert_true(record_is_overwritten(&stat, args, 0));
+	args[2] = 0x10000 - 144;
+	assert_false(record_is_overwritten(&stat, args, 0));
+	args[2] = 0x10000 + 4095;
+	assert_true(record_is_overwritten(&stat, args, 0));
+	assert_false(record_is_overwritten(&stat, args, -ENOENT));
+	assert_true(record_is_overwritten(&accept, args, 4));
+	assert_false(record_is_overwritten(&accept, args, -EFAULT));
+	args[1] = 0;
+	assert_false(record_is_overwritten(&accept, args, 4));
+	args[1] = args[2] = 0;
+	assert_false(record_is_overwritten(&accept, args, 4));
+	assert_false(record_is_overwritten(&epoll, (uint64_t[6]){ 3, 1, 4, 0x1000 }, 0));
+}
+
+/* Memory that a description cannot say: only without it. */
+static void test_only_without(void **state)
+{
+	uint64_t args[CALL_ARGS_MAX] = { 0 };
+	struct record_desc d;
+
+	for (int isa = 0; isa < _ISA_MAX; isa++) {
+		d = describe((enum isa)isa, CALL_CLOCK_NANOSLEEP);
+		assert_int_equal(d.null_args, 1 << 3);
+		assert_int_equal(d.n_parts, 1);
+		assert_true(call_is_recorded((enum isa)isa, &call_rows[CALL_CLOCK_NANOSLEEP], args));
+	}
+	args[3] = 0x2000;
+	assert_false(call_is_recorded(ISA_X86_64, &call_rows[CALL_CLOCK_NANOSLEEP], args));
 	d = describe(ISA_X86_64, CALL_EPOLL_WAIT);
 	assert_int_equal(d.null_args, 0);
 }
@@ -158,6 +237,8 @@ static void test_every_row(void **state)
 				continue;
 			n++;
 			assert_in_range(d.n_parts, 0, RECORD_PARTS_MAX);
+			assert_in_range(d.n_entry, 0, d.n_parts);
+			assert_true(d.n_entry == 0 || (d.flags & RECORD_ENTRY));
 			for (unsigned i = 0; i < d.n_parts; i++) {
 				assert_in_range(d.part[i].arg, 0, CALL_ARGS_MAX - 1);
 				assert_true(d.part[i].what == RECORD_STRING || d.part[i].scale);
@@ -173,6 +254,8 @@ int main(void)
 		cmocka_unit_test(test_buffer),	     cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_struct_and_iovec), cmocka_unit_test(test_sized_struct),
 		cmocka_unit_test(test_not_recorded), cmocka_unit_test(test_only_without),
+		cmocka_unit_test(test_entry),	     cmocka_unit_test(test_entry_for_others),
+		cmocka_unit_test(test_mixed),	     cmocka_unit_test(test_overwritten),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_every_row),
 	};

@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "capture/bpf/take.h"
 #include "capture/ptrace.h"
-#include "variant/decide.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,12 +16,6 @@
 #define IDLE_MAX_US    1000000	/* however that goes */
 
 _Static_assert(_RECORD_REASON_MAX - 1 == EXITED_REASONS, "a counter for each reason");
-
-static void fail(struct tracer *t, const struct tracee *tr, int err, const char *what)
-{
-	if (t->err == 0)
-		t->err = log_errno(err, "the record of a call of thread %d %s", (int)tr->tid, what);
-}
 
 /* ---- the memory of a thread's record --------------------------------------------------------------- */
 
@@ -57,7 +51,7 @@ static void add_piece(struct tracer *t, struct tracee *tr, const struct record *
 	int err = pieces_add(&rec->pieces, r->addr, data, r->len, r->string);
 
 	if (err < 0)
-		fail(t, tr, -err, "does not fit");
+		recording_fail(t, tr, -err, "does not fit");
 	if (!rec->is_open)
 		LIST_INSERT_HEAD(&t->collector.open, rec, open);
 	rec->is_open = true;
@@ -74,98 +68,6 @@ static void settle(void *state)
 		t->err = log_errno(ENOMEM, "cannot keep the record of a call");
 }
 
-/* ---- a call ----------------------------------------------------------------------------------- */
-
-static void set_native(struct tracee *tr, const struct record_call *r)
-{
-	struct native_call *n = &tr->native;
-
-	*n = (struct native_call){ .isa = isa_native, .nr = (long)r->head.nr, .pc = r->pc };
-	for (int i = 0; i < CALL_ARGS_MAX; i++)
-		n->arg[i] = r->arg[i];
-}
-
-/* The thread has gone on after a call that was interrupted. */
-static void settle_held(struct tracer *t, struct tracee *tr, const struct record_call *r)
-{
-	if (tr->state != TRACEE_HELD)
-		return;
-	if (result_restarts(tr->held_ret) && (long)r->head.nr == tr->native.nr)
-		tr->state = TRACEE_RUNNING; /* it was executed anew: this is its end */
-	else
-		tracee_emit_held(t, tr);
-}
-
-/* signal: that the thread is stopped with, 0 when it is not stopped. */
-static bool handler_may_follow(const struct tracee *tr, int64_t ret, int signal)
-{
-	if (ret == -EINTR || result_restarts(ret))
-		return true;
-	return ret == -EPIPE && signal && (signal == SIGPIPE || tracee_has_signal(tr));
-}
-
-static void take_compared(struct tracer *t, struct tracee *tr, int64_t ret, int signal)
-{
-	t->counts.compared++;
-	if (!tr->slot.announced)
-		history_add(&t->history, &tr->call, t->position++);
-	leader_make_room(t->leader);
-	if (handler_may_follow(tr, ret, signal)) {
-		tr->held_ret = ret;
-		tr->state = TRACEE_HELD;
-	} else {
-		tracee_emit(t, tr, ret);
-	}
-}
-
-static void take_decided(struct tracer *t, struct tracee *tr, int64_t ret, int signal)
-{
-	struct verdict_of_call v = call_decide(&tr->native, &tr->call, tr->process->vdt,
-					       &tr->process->loader, t->start->local);
-
-	switch (v.decision) {
-	case DECIDE_LOCAL:
-		t->counts.local++;
-		call_local_effects(&tr->native, &tr->call, ret, tr->process->vdt);
-		break;
-	case DECIDE_COMPARE:
-		take_compared(t, tr, ret, signal);
-		break;
-	case DECIDE_REFUSE:
-		fail(t, tr, EPROTO, "is one that should have been refused");
-		break;
-	}
-}
-
-static void take_call(struct tracer *t, struct tracee *tr, const struct record_call *r,
-		      struct mem *mem, int signal)
-{
-	struct recording *rec = tr->recording;
-
-	settle_held(t, tr, r);
-	rec->taken++;
-	t->counts.recorded++;
-	rec->look_at = 0;
-	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
-	tr->in_code = false;
-	tr->at_boundary = false;
-	tr->pending.sent_here = 0;
-	tr->pending.n_sent_here = 0;
-	/* The link thread must not look at a call that changes. */
-	leader_pause(t->leader, &tr->slot);
-	set_native(tr, r);
-	if (call_resolve(&tr->native) < 0) {
-		fail(t, tr, ENOSYS, "has no row");
-		return;
-	}
-	tr->cx.mem = mem;
-	if (tracer_captured(t, tr, call_capture_in(&tr->cx, &tr->native, &tr->call)))
-		take_decided(t, tr, r->ret, signal);
-	tr->cx.mem = &tr->mem.mem;
-	if (rec->pieces.missed)
-		fail(t, tr, EFAULT, "lacks some of its memory");
-}
-
 /* ---- records ---------------------------------------------------------------------------------- */
 
 /* The tracer is at it, or the thread has none of its own any more. */
@@ -174,24 +76,51 @@ static bool tracer_captures(const struct tracee *tr)
 	return tr->state != TRACEE_RUNNING && tr->state != TRACEE_HELD;
 }
 
+static void on_entered(struct tracer *t, struct tracee *tr, const struct record_call *r)
+{
+	struct recording *rec = tr->recording;
+
+	rec->entry_missing = r->head.reason != RECORD_COMPLETE;
+	if (!rec->entry_missing)
+		recording_take_entered(t, tr, r);
+}
+
+static void on_ended(struct tracer *t, struct tracee *tr, const struct record_call *r)
+{
+	struct recording *rec = tr->recording;
+
+	if (r->head.reason == RECORD_COMPLETE && !rec->entry_missing) {
+		recording_take_call(t, tr, r, &rec->pieces.mem, 0);
+		return;
+	}
+	rec->rest = *r;
+	rec->incomplete = true;
+}
+
 static void on_call(struct tracer *t, struct tracee *tr, const struct record_call *r)
 {
 	struct recording *rec = tr->recording;
 
 	if (tracer_captures(tr)) {
+		rec->entry_missing = false;
 		recording_reset(rec);
 		return;
 	}
-	if (r->head.reason != RECORD_COMPLETE) {
-		recording_reset(rec);
-		rec->rest = *r;
-		rec->incomplete = true;
-		return;
-	}
+	rec->taken++;
 	if (r->head.len)
 		add_piece(t, tr, &r->head, r + 1);
-	take_call(t, tr, r, &rec->pieces.mem, 0);
+	if (rec->incomplete)
+		recording_fail(t, tr, ETIME, "was not completed before the program went on");
+	else if (r->head.kind == RECORD_ENTERED)
+		on_entered(t, tr, r);
+	else
+		on_ended(t, tr, r);
 	recording_reset(rec);
+}
+
+static bool is_call(const struct record *r)
+{
+	return r->kind == RECORD_CALL || r->kind == RECORD_ENTERED;
 }
 
 static void on_record(void *state, const void *data, size_t len)
@@ -203,12 +132,12 @@ static void on_record(void *state, const void *data, size_t len)
 
 	if (t->err)
 		return;
-	if (len >= sizeof(*r) && r->kind == RECORD_CALL)
+	if (len >= sizeof(*r) && is_call(r))
 		head = sizeof(struct record_call);
 	tr = len >= head && r->len <= len - head ? tracee_find(&t->tracees, (pid_t)r->tid) : NULL;
 	if (!tr)
 		t->err = log_errno(EPROTO, "the kernel recorded a call of a thread that is not known");
-	else if (r->kind == RECORD_CALL)
+	else if (is_call(r))
 		on_call(t, tr, data);
 	else
 		add_piece(t, tr, r, r + 1);
@@ -252,12 +181,16 @@ void collector_complete(struct tracer *t, struct tracee *tr, int signal)
 		return;
 	rec->incomplete = false;
 	r = rec->rest;
+	if (r.head.reason == RECORD_COMPLETE)
+		r.head.reason = RECORD_UNREAD;
 	if (r.head.reason < _RECORD_REASON_MAX)
 		t->counts.completed[r.head.reason - 1]++;
 	if (!is_where_it_was(tr, &r))
-		fail(t, tr, ETIME, "was not completed before the program went on");
+		recording_fail(t, tr, ETIME, "was not completed before the program went on");
+	else if (rec->entry_missing && !recording_is_readable_still(&r))
+		recording_fail(t, tr, EFAULT, "was not in memory when it began, and is overwritten");
 	else
-		take_call(t, tr, &r, &tr->mem.mem, signal);
+		recording_take_call(t, tr, &r, &tr->mem.mem, signal);
 }
 
 /* ---- the collector's thread ------------------------------------------------------------------- */

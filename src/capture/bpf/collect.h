@@ -10,7 +10,9 @@
  *
  * One order. Records of a thread are in the ring in its program order, and whatever stops a thread
  * comes after the calls that it has completed: so the tracer empties the ring before it handles a stop.
- * While the tracer captures a call of a thread itself, the record of that call is dropped.
+ * While the tracer captures a call of a thread itself, the records of that call are dropped. Of calls
+ * that are recorded at their entry too, that record decides and remembers, as an entry stop does; the
+ * event is made at the end.
  *
  * Signals. A signal that finds a thread outside of a recorded call waits for its next call, as always;
  * that call has no stop of its own, so such a thread is continued to its next entry stop, whatever call
@@ -47,9 +49,12 @@ struct recording {
 	struct pieces pieces;
 	bool is_open;
 	LIST_ENTRY(recording) open;
+	bool entered;		 /* in a call whose entry part is in tracee.call; */
+	bool entered_local;	 /* which is nobody's business */
+	bool entry_missing;	 /* in a call whose entry could not be recorded */
 	bool incomplete;	 /* the thread stops before its next instruction: see rest */
 	struct record_call rest;
-	uint64_t taken;		 /* CALL records so far */
+	uint64_t taken;		 /* CALL and ENTERED records so far */
 	int64_t look_at;	 /* ms; 0: there was a record since the last look */
 	int look_after;		 /* ms, until the look after that */
 };

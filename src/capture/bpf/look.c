@@ -115,7 +115,8 @@ static void look_at(struct tracer *t, struct tracee *tr)
 static bool is_of_interest(const struct tracee *tr)
 {
 	return (tr->state == TRACEE_RUNNING || tr->state == TRACEE_HELD) && !tr->stopped &&
-	       !tr->slot.announced && tr->recording && !tr->recording->incomplete;
+	       !tr->slot.announced && tr->recording && !tr->recording->incomplete &&
+	       !tr->recording->entered;
 }
 
 int collector_look(struct tracer *t)

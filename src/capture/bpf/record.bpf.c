@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * The recorder: a program in the kernel that runs at the end of every system call of this machine,
- * and makes a record of those of the variant that the call table says are recorded.
+ * The recorder: programs in the kernel that run at the end and at the beginning of every system call of
+ * this machine, and make records of those of the variant that the call table says are recorded.
  *
  * Theory of operation. The variant is known by its tracer: a thread belongs to it exactly when the
  * monitor's thread is its ptrace parent, which nothing that it does can change. Arguments are still in
@@ -11,6 +11,9 @@
  * not there, too much is moved - is recorded without memory, and its thread is sent SIGSTOP: that is
  * handled on its way back to user space, before its next instruction, and the tracer sees it and reads
  * the memory. So nothing is lost, and who is too fast waits.
+ *
+ * Few calls are recorded at their beginning too: those whose memory is both read and written, and those
+ * whose effect other threads meet before they end.
  *
  * Nothing here knows a call or an ISA.
  */
@@ -61,6 +64,7 @@ struct job {
 	long ret;
 	__u64 arg[8]; /* six; any 3-bit index is safe */
 	__u32 nr, tid;
+	__u32 kind; /* enum record_kind */
 	__u64 wake; /* flags of bpf_ringbuf_submit() */
 };
 
@@ -97,10 +101,21 @@ __noinline __u64 number(__u32 kind, __u32 width, __u64 arg, __u64 ret)
 	return v > 0 ? (__u64)v : 0;
 }
 
+/* Not readable: nothing. The part itself tells, for it cannot be read either or is of no use then. */
+__noinline __u64 number_at(__u64 addr)
+{
+	__u32 n = 0;
+
+	bpf_probe_read_user(&n, sizeof(n), (void *)addr);
+	return n;
+}
+
 static __always_inline __u64 number_of(const struct job *j, const struct record_number *n)
 {
 	if (n->kind == RECORD_LEN_CONST)
 		return n->value;
+	if (n->kind == RECORD_LEN_DEREF)
+		return number_at(arg_of(j, n->arg));
 	return number(n->kind, n->width, arg_of(j, n->arg), (__u64)j->ret);
 }
 
@@ -109,7 +124,7 @@ static __always_inline __u64 part_len(const struct job *j, const struct record_p
 {
 	__u64 n = number_of(j, &p->len), cap;
 
-	if (p->capped) {
+	if (p->flags & RECORD_PART_CAPPED) {
 		cap = number_of(j, &p->cap);
 		if (n > cap)
 			n = cap;
@@ -160,21 +175,29 @@ __noinline int put_piece(__u64 addr, __u64 len, __u32 tid)
 	return RECORD_LARGE;
 }
 
+/* Most are short. */
 __noinline int put_string(__u64 addr, __u32 tid)
 {
-	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r) + RECORD_STRING_MAX, 0);
+	struct record *r;
 	long n;
 
-	if (!r)
-		return RECORD_FULL;
-	n = bpf_probe_read_user_str(r + 1, RECORD_STRING_MAX, (void *)addr);
-	if (n <= 0 || n >= RECORD_STRING_MAX) {
-		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
-		return n <= 0 ? RECORD_UNREAD : RECORD_LARGE;
-	}
-	fill_data(r, addr, (__u32)n, tid, 1);
-	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
-	return 0;
+#define STRING(size)                                                                               \
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (size), 0);                                    \
+	if (!r)                                                                                    \
+		return RECORD_FULL;                                                                \
+	n = bpf_probe_read_user_str(r + 1, size, (void *)addr);                                    \
+	if (n > 0 && n < (size)) {                                                                 \
+		fill_data(r, addr, (__u32)n, tid, 1);                                              \
+		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);                                           \
+		return 0;                                                                          \
+	}                                                                                          \
+	bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                                  \
+	if (n <= 0)                                                                                \
+		return RECORD_UNREAD;
+	STRING(256)
+	STRING(RECORD_STRING_MAX)
+#undef STRING
+	return RECORD_LARGE;
 }
 
 /* All of a buffer, in pieces. */
@@ -225,7 +248,7 @@ __noinline int put_iovec(__u64 addr, __u64 count, __u64 max, __u32 tid)
 static __always_inline void fill_call(struct record_call *r, const struct job *j, __u64 addr,
 				      __u32 len, int string, int reason)
 {
-	r->head.kind = RECORD_CALL;
+	r->head.kind = (__u8)j->kind;
 	r->head.string = (__u8)string;
 	r->head.reason = (__u8)reason;
 	r->head.zero = 0;
@@ -243,7 +266,7 @@ static __always_inline void fill_call(struct record_call *r, const struct job *j
 	r->arg[5] = j->arg[5];
 }
 
-/* The thread executes nothing more before its tracer has seen it. */
+/* The thread executes nothing more before its tracer has seen it; at an entry, nothing more than the call. */
 static __always_inline int stop_thread(const struct job *j, int reason)
 {
 	struct record_call *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
@@ -294,7 +317,7 @@ static __always_inline int put_part(const struct job *j, const struct record_par
 {
 	__u64 addr = arg_of(j, p->arg), len;
 
-	if (!addr)
+	if (!addr || (p->with && !arg_of(j, p->with - 1)))
 		return 0;
 	if (p->what == RECORD_STRING)
 		return p->out && j->ret < 0 ? 0 : put_string(addr, j->tid);
@@ -306,12 +329,15 @@ static __always_inline int put_part(const struct job *j, const struct record_par
 }
 
 /* Anything: DATA records, and a CALL record without memory. */
-static __always_inline int put_parts(const struct job *j, const struct record_desc *d)
+static __always_inline int put_parts(const struct job *j, const struct record_desc *d, unsigned from,
+				     unsigned to)
 {
 	for (unsigned i = 0; i < RECORD_PARTS_MAX; i++) {
 		int err;
 
-		if (i >= d->n_parts)
+		if (i < from)
+			continue;
+		if (i >= to)
 			break;
 		err = put_part(j, &d->part[i]);
 		if (err)
@@ -334,13 +360,13 @@ static __always_inline int has_room(struct job *j)
 	return used < shared.stop_at;
 }
 
-/* Otherwise the filter has stopped the thread, and the tracer captures the call. */
-static __always_inline int has_nulls(const struct job *j, __u32 null_args)
+/* One of the arguments is not 0. */
+static __always_inline int has_any(const struct job *j, __u32 args)
 {
 	for (unsigned i = 0; i < 6; i++)
-		if ((null_args >> i & 1) && j->arg[i])
-			return 0;
-	return 1;
+		if ((args >> i & 1) && j->arg[i])
+			return 1;
+	return 0;
 }
 
 static __always_inline int put_described(struct job *j, const struct record_desc *d)
@@ -348,21 +374,61 @@ static __always_inline int put_described(struct job *j, const struct record_desc
 	const struct record_part *p = &d->part[0];
 	__u64 len;
 
-	if (d->null_args && !has_nulls(j, d->null_args))
-		return 0;
-	if (!has_room(j))
-		return stop_thread(j, RECORD_FULL);
-	if (j->ret == -EPIPE)
-		return stop_thread(j, RECORD_SIGNALS);
 	if (d->n_parts == 0)
 		return put_call(j, 0, 0);
 	if (d->n_parts > 1 || p->what != RECORD_BYTES)
-		return put_parts(j, d);
+		return put_parts(j, d, 0, d->n_parts);
 	if (!arg_of(j, p->arg) || (p->out && j->ret < 0))
 		return put_call(j, 0, 0);
 	len = part_len(j, p);
 	return len <= RECORD_PIECE_MAX ? put_call(j, arg_of(j, p->arg), len)
-				       : put_parts(j, d);
+				       : put_parts(j, d, 0, 1);
+}
+
+static __always_inline int is_variants(const struct task_struct *t)
+{
+	return t->ptrace && (__u64)t->parent == shared.tracer;
+}
+
+/* The description of the call, or NULL: it is not recorded. Fills j, but for ret and kind. */
+static __always_inline const struct record_desc *begin(struct job *j, struct task_struct *t,
+						       struct pt_regs *regs, __u32 flags)
+{
+	const struct record_desc *d, *sub;
+	long nr = REGS_NR(regs);
+
+	if (nr < 0 || nr >= RECORD_CALLS_MAX)
+		return NULL;
+	d = (const struct record_desc *)&descs[nr & (RECORD_CALLS_MAX - 1)];
+	if (!(d->flags & flags))
+		return NULL;
+	j->regs = regs;
+	j->nr = (__u32)nr;
+	j->arg[0] = REGS_ARG0(regs);
+	j->arg[1] = REGS_ARG1(regs);
+	j->arg[2] = REGS_ARG2(regs);
+	j->arg[3] = REGS_ARG3(regs);
+	j->arg[4] = REGS_ARG4(regs);
+	j->arg[5] = REGS_ARG5(regs);
+	j->arg[6] = j->arg[7] = 0;
+	if (d->flags & RECORD_SUBS) {
+		struct record_sub key = { .nr = (__u32)nr };
+
+		if (d->sel[0] != 0xff)
+			key.value[0] = (__u32)arg_of(j, d->sel[0]);
+		if (d->sel[1] != 0xff)
+			key.value[1] = (__u32)arg_of(j, d->sel[1]);
+		sub = bpf_map_lookup_elem(&subs, &key);
+		if (sub)
+			d = sub;
+		else if (!(d->flags & RECORD_ON))
+			return NULL;
+	}
+	/* Then the filter has stopped the thread, and the tracer captures the call. */
+	if (d->null_args && has_any(j, d->null_args))
+		return NULL;
+	j->tid = own_tid(t);
+	return d;
 }
 
 SEC("tp_btf/sys_exit")
@@ -370,40 +436,38 @@ int BPF_PROG(record_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	const struct record_desc *d;
-	struct job j;
-	long nr;
+	struct job j = { .ret = ret, .kind = RECORD_CALL };
 
-	if (!t->ptrace || (__u64)t->parent != shared.tracer)
+	if (!is_variants(t))
 		return 0;
-	nr = REGS_NR(regs);
-	if (nr < 0 || nr >= RECORD_CALLS_MAX)
+	d = begin(&j, t, regs, RECORD_ON | RECORD_SUBS);
+	if (!d)
 		return 0;
-	d = (const struct record_desc *)&descs[nr & (RECORD_CALLS_MAX - 1)];
-	if (!(d->flags & (RECORD_ON | RECORD_SUBS)))
-		return 0;
-	j.regs = regs;
-	j.ret = ret;
-	j.nr = (__u32)nr;
-	j.arg[0] = REGS_ARG0(regs);
-	j.arg[1] = REGS_ARG1(regs);
-	j.arg[2] = REGS_ARG2(regs);
-	j.arg[3] = REGS_ARG3(regs);
-	j.arg[4] = REGS_ARG4(regs);
-	j.arg[5] = REGS_ARG5(regs);
-	j.arg[6] = j.arg[7] = 0;
-	if (d->flags & RECORD_SUBS) {
-		struct record_sub key = { .nr = (__u32)nr };
-
-		if (d->sel[0] != 0xff)
-			key.value[0] = (__u32)arg_of(&j, d->sel[0]);
-		if (d->sel[1] != 0xff)
-			key.value[1] = (__u32)arg_of(&j, d->sel[1]);
-		d = bpf_map_lookup_elem(&subs, &key);
-		if (!d)
-			return 0;
-	}
-	j.tid = own_tid(t);
+	if (!has_room(&j))
+		return stop_thread(&j, RECORD_FULL);
+	if (ret == -EPIPE)
+		return stop_thread(&j, RECORD_SIGNALS);
+	if (d->flags & RECORD_ENTRY)
+		return put_parts(&j, d, d->n_entry, d->n_parts);
 	return put_described(&j, d);
+}
+
+/* The ring's reserve is used as well: the thread is stopped when the call ends. */
+SEC("tp_btf/sys_enter")
+int BPF_PROG(record_entry, struct pt_regs *regs, long nr)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	const struct record_desc *d;
+	struct job j = { .kind = RECORD_ENTERED };
+
+	if (!is_variants(t))
+		return 0;
+	/* Whether a sub-call has an entry record, its description says. */
+	d = begin(&j, t, regs, RECORD_ENTRY | RECORD_SUBS);
+	if (!d || !(d->flags & RECORD_ENTRY) || (d->entry_args && !has_any(&j, d->entry_args)))
+		return 0;
+	has_room(&j);
+	return put_parts(&j, d, 0, d->n_entry);
 }
 
 /* Run once by the tracer's thread: who it is. */

@@ -3,8 +3,9 @@
  * Records: what the program in the kernel (record.bpf.c) says about a call, through a BPF ring buffer.
  *
  * A call is a CALL record, with the last piece of its memory in it, after any number of DATA records
- * of the same thread with the pieces before. Pieces of one argument are in order and adjacent. Only
- * the kernel writes here; addresses, lengths of arguments and bytes are the program's.
+ * of the same thread with the pieces before. Some calls have an ENTERED record of the same form before
+ * that, from their beginning. Pieces of one argument are in order and adjacent. Only the kernel writes
+ * here; addresses, lengths of arguments and bytes are the program's.
  *
  * This header is for the program in the kernel too: types of linux/types.h only.
  */
@@ -21,11 +22,12 @@
 enum record_kind {
 	RECORD_DATA = 1,
 	RECORD_CALL,
+	RECORD_ENTERED, /* as CALL; ret is 0 */
 };
 
 /*
  * Why a record is not complete: its thread gets SIGSTOP before it executes anything, and the tracer,
- * which sees that, reads the memory itself.
+ * which sees that, reads the memory itself. Of an entry: after the call.
  */
 enum record_reason {
 	RECORD_COMPLETE,
@@ -39,12 +41,12 @@ enum record_reason {
 struct record {
 	__u8 kind;   /* enum record_kind */
 	__u8 string; /* the piece ends with the NUL of a string */
-	__u8 reason; /* CALL: enum record_reason */
+	__u8 reason; /* CALL, ENTERED: enum record_reason */
 	__u8 zero;
 	__u32 tid;
 	__u64 addr; /* of the piece */
 	__u32 len;  /* bytes of the piece, behind the record */
-	__u32 nr;   /* CALL, as what follows */
+	__u32 nr;   /* CALL, ENTERED, as what follows */
 };
 
 struct record_call {
