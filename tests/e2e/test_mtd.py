@@ -236,10 +236,10 @@ def test_refused_calls(always, behaviour, moving, other):
     m = moving(always, [behaviour, "refused"], other=other)
     status, out = m.finish()
     assert (status, out.decode().splitlines()) == (0, [
-        "fork -1 Function not implemented", "handler 1 Function not implemented", "ignore 0",
+        "ptrace -1 Function not implemented", "handler 1 Function not implemented", "ignore 0",
         "shared file 1 No such device", "private file 1", "executable 1 Permission denied",
         "still here"]), m.stderr
-    assert "refused: 57" in m.stderr
+    assert "refused: 101" in m.stderr
 
 
 @pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
@@ -341,3 +341,51 @@ def test_reused_code_is_for_one_isa(chiral_path, target, points, requests):
     n = reuse.count(reuse.session(chiral_path, program, files[points], "local:arm64"), payload, TRIES, requests)
     # All of them by chance: once in 65 536 runs, or less.
     assert n == TRIES if points == "stays" else n < TRIES if points == "moves" else n == 0
+
+
+# ---- what programs ask for ------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def wishes(builder):
+    return builder.program("wishes.c")
+
+
+@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
+def test_api(always, wishes, moving, other):
+    m = moving(always, [wishes, "api"], other=other)
+    elsewhere = other != "local:amd64"
+    expected = (f"moves 1\nswitch 0\nelsewhere {int(elsewhere)}\nswitch 0\nback 1\nprotected before 1\n"
+                f"moved 0\nswitch 0\nelsewhere {int(elsewhere)}\nmoved 0\nprotected before 0\n"
+                f"moved {int(elsewhere)}\n")
+    assert m.finish() == (0, expected.encode()), m.stderr
+    assert m.status["switches"] > 100
+
+
+def test_api_alone(builder, wishes):
+    """Without Chiral it does nothing, whoever compiled it."""
+    native = str(builder.folder / "wishes.native")
+    subprocess.run(["gcc", "-O2", "-I", os.path.join(SOURCES, "../../src/mtd/include"), "-o", native,
+                    os.path.join(SOURCES, "wishes.c")], check=True)
+    expected = alone(native, "api").stdout
+    assert expected.startswith(b"moves 0\nswitch -1\nelsewhere 0\n")
+    assert alone(wishes, "api").stdout == expected
+
+
+@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
+@pytest.mark.parametrize("what", ["fork", "system"])
+def test_fork(builder, wishes, moving, what, other):
+    """A child has its own memory, wherever its parent was; it does not move."""
+    expected = alone(wishes, what)
+    assert expected.returncode == 0 and len(expected.stdout.splitlines()) >= 3
+    for share in ("0%", "50%", "100%"):
+        m = moving(builder.points("p", "* entry " + share), [wishes, what], other=other)
+        assert m.finish() == (0, expected.stdout), m.stderr
+
+
+@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
+def test_exec(always, wishes, moving, other):
+    """It ends the session; the new program has the place of the old one."""
+    m = moving(always, [wishes, "exec", "/bin/sh", "-c", "ls /proc/self/fd; exit 5"], other=other)
+    status, out = m.finish()
+    assert status == 5 and max(map(int, out.split())) < 200, (out, m.stderr)
+    assert m.stderr == "exec: No such file or directory\n"

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NOINLINE __attribute__((noinline))
@@ -190,7 +191,7 @@ static int refused(void)
 	int fd = open("/proc/self/exe", O_RDONLY);
 
 	step(1);
-	printf("fork %d %s\n", fork(), strerror(errno));
+	printf("ptrace %ld %s\n", syscall(SYS_ptrace, 0, 0, 0, 0), strerror(errno));
 	step(2);
 	printf("handler %d %s\n", signal(SIGSEGV, on_signal) == SIG_ERR, strerror(errno));
 	printf("ignore %d\n", signal(SIGUSR1, SIG_IGN) == SIG_ERR);

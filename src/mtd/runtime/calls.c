@@ -14,7 +14,8 @@
 #define ENOSYS 38
 
 enum { NR_close = 3, NR_rt_sigaction = 13, NR_dup2 = 33, NR_exit = 60, NR_dup3 = 292,
-       NR_exit_group = 231, NR_set_tid_address = 218, NR_gettid = 186, NR_madvise = 28 };
+       NR_exit_group = 231, NR_set_tid_address = 218, NR_gettid = 186, NR_madvise = 28,
+       NR_execve = 59, NR_fcntl = 72 };
 
 /* x86-64's numbers; ranges, first to last. A call that creates a process or a thread, maps memory otherwise or looks into processes is not among them. */
 static const struct {
@@ -26,7 +27,8 @@ static const struct {
 	{ 32, 33 },	/* dup dup2 */
 	{ 34, 38 },	/* pause nanosleep getitimer alarm setitimer */
 	{ 39, 55 },	/* getpid sendfile and the calls of sockets */
-	{ 62, 63 },	/* kill uname */
+	{ 59, 59 },	/* execve */
+	{ 61, 63 },	/* wait4 kill uname */
 	{ 72, 100 },	/* fcntl ... files ... umask gettimeofday getrlimit getrusage sysinfo times */
 	{ 102, 127 },	/* identity; capget; rt_sigpending */
 	{ 128, 128 },	/* rt_sigtimedwait */
@@ -44,6 +46,7 @@ static const struct {
 	{ 221, 221 },	/* fadvise64 */
 	{ 228, 230 },	/* clock_gettime clock_getres clock_nanosleep */
 	{ 232, 235 },	/* epoll_wait epoll_ctl tgkill utimes */
+	{ 247, 247 },	/* waitid */
 	{ 257, 271 },	/* openat ... ppoll */
 	{ 275, 276 },	/* splice tee */
 	{ 280, 281 },	/* utimensat epoll_pwait */
@@ -92,6 +95,20 @@ static void warn_refused(long nr)
 		    (uint64_t)nr);
 }
 
+/* exec ends the session: the new program does not get our descriptors, and the peer sees that. */
+static void close_on_exec(void)
+{
+	enum { F_SETFD = 2, FD_CLOEXEC = 1 };
+	const int own[] = { mtd_node.memory, mtd_node.config_fd, mtd_node.link, mtd_node.pages };
+
+	for (unsigned i = 0; i < sizeof(own) / sizeof(*own); i++) {
+		long args[6] = { own[i], F_SETFD, FD_CLOEXEC };
+
+		if (own[i] >= 0)
+			isa_call_x86_64(NR_fcntl, args);
+	}
+}
+
 /* At home. */
 long perform_call(long nr, const long *a)
 {
@@ -109,6 +126,8 @@ long perform_call(long nr, const long *a)
 		warn_refused(nr);
 		return -ENOSYS;
 	}
+	if (nr == NR_execve)
+		close_on_exec();
 	return isa_call_x86_64(nr, a);
 }
 
@@ -138,7 +157,7 @@ _Noreturn void end_program(int status)
 {
 	int64_t v = status;
 
-	if (mtd_node.role != ROLE_ALONE)
+	if (mtd_node.link >= 0)
 		link_send(MTD_END, &v, 1);
 	leave(status);
 }

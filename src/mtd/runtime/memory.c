@@ -230,6 +230,21 @@ static long do_madvise(const long *a)
 	return 0;
 }
 
+int memory_for_each_used(int (*fn)(uint64_t at, uint64_t size))
+{
+	struct heap *h = HEAP_STATE;
+	int r = 0;
+
+	for (uint64_t i = 0; i < h->n && r == 0; i++)
+		r = fn(h->used[i].start, h->used[i].end - h->used[i].start);
+	return r;
+}
+
+uint64_t memory_state_size(void)
+{
+	return sizeof(struct heap) + HEAP_STATE->n * sizeof(struct range);
+}
+
 int is_memory_call(long nr)
 {
 	return (nr >= NR_mmap && nr <= NR_brk) || nr == NR_mremap || nr == NR_msync ||

@@ -62,6 +62,12 @@ int __mtd_jump_value(void);
 /* For the C library: a system call with x86-64's number and structures; the thread's block. */
 long __mtd_syscall(long nr, long a, long b, long c, long d, long e, long f);
 void *__mtd_thread(void);
+/* mtd/libc/mtd.h */
+int __mtd_moves(void);
+int __mtd_isa(void);
+int __mtd_protect(int on);
+long __mtd_want(int what);
+long __mtd_forked(void);
 /* In the image (mtd/libc/start.c): runs the program from argc, argv (environment and auxiliary vector
  * behind). Returns while unwinding only. */
 void __mtd_main(int argc, char **argv);
@@ -82,15 +88,27 @@ void warn_number(const char *what, uint64_t number);
 /* Where the process begins, on the kernel's stack; sp points to argc. */
 void mtd_start(uint64_t *sp);
 void memory_map_regions(void);
+/* Home, after fork: all regions from mtd_node.memory, which has the contents. */
+void memory_map_copy(void);
+uint64_t data_size(void);
+/* Where an address of a shared region is in the memory file. */
+uint64_t memory_offset(uint64_t at);
+void *home_stack_top(void);
 /* memory.c: mmap and its kin on the shared heap; x86-64 numbers. is_memory_call() says which. */
 int is_memory_call(long nr);
 long memory_call(long nr, const long *a);
 /* Marks what home has put at the heap's begin as used. */
 void memory_init(uint64_t used);
 int is_in_heap(uint64_t address, uint64_t size);
+/* Calls fn for what is in use until it does not return 0, and returns that. */
+int memory_for_each_used(int (*fn)(uint64_t at, uint64_t size));
+/* Bytes behind the first page of MTD_CONTROL that say what is in use. */
+uint64_t memory_state_size(void);
 
 /* switch.c: runs the program until it ends. */
 _Noreturn void run_thread(void);
+/* The same for a thread that has unwound. */
+_Noreturn void run_thread_again(void);
 void draw_count(void);
 
 /* link.c */
@@ -116,11 +134,17 @@ _Noreturn void end_program(int status);
 /* signals.c */
 /* rt_sigaction of the program, at home. */
 long signals_set_action(const long *a);
+int signals_handling(void);
+void signals_forget_pending(void);
 /* Is there a signal whose handler should be called? Cheap. */
 int signals_pending(void);
 /* Calls the handlers of noted signals. A longjmp out of one leaves the mode at MTD_JUMP. Returns whether
  * all of them want interrupted calls to begin again (SA_RESTART). */
 int signals_deliver(void);
+
+/* fork.c: at home, for a thread that has unwound; parent and child run it again, with the result in
+ * control(). */
+_Noreturn void fork_program(void);
 
 /* ---- per ISA --------------------------------------------------------------------------------- */
 

@@ -46,7 +46,13 @@ struct mtd_config {
 struct mtd_control {
 	uint64_t switches, calls, frames, record_bytes;
 	uint64_t record_top;	/* end of the newest frame record */
+	uint64_t stays;		/* the program has asked not to be moved */
+	uint64_t want, want_ssp;	/* enum mtd_want, and the top of the shadow stack then */
+	int64_t forked;		/* the result of fork */
 };
+
+/* Also in mtd/libc/mtd.h. */
+enum mtd_want { MTD_WANT_NOTHING, MTD_WANT_SWITCH, MTD_WANT_FORK };
 
 enum mtd_message_type {
 	MTD_HELLO = 1,	/* v[0..1]: build id; v[2]: role. First message of each side */

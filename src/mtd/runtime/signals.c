@@ -102,6 +102,17 @@ int signals_pending(void)
 	       __atomic_load_n(&SIGNALS->pending, __ATOMIC_RELAXED) && !SIGNALS->handling;
 }
 
+int signals_handling(void)
+{
+	return SIGNALS->handling;
+}
+
+/* What was sent to the parent. */
+void signals_forget_pending(void)
+{
+	__atomic_store_n(&SIGNALS->pending, 0, __ATOMIC_SEQ_CST);
+}
+
 /* rt_sigaction at home, for a thread on either node. */
 long signals_set_action(const long *a)
 {

@@ -87,14 +87,18 @@ static void map_config(void)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
+uint64_t memory_offset(uint64_t at)
+{
+	return at >= MTD_HEAP ? at - MTD_HEAP + MTD_HEAP_OFFSET : at - MTD_SHARED;
+}
+
 static void map_region(uint64_t at, uint64_t size)
 {
-	uint64_t offset = at >= MTD_HEAP ? at - MTD_HEAP + MTD_HEAP_OFFSET : at - MTD_SHARED;
 	int alone = mtd_node.role == ROLE_ALONE;
 
 	map(at, size, PROT_READ | PROT_WRITE,
 	    MAP_FIXED | (alone ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED),
-	    alone ? -1 : mtd_node.memory, alone ? 0 : offset);
+	    alone ? -1 : mtd_node.memory, alone ? 0 : memory_offset(at));
 }
 
 static uint64_t stack_of(enum role role)
@@ -102,29 +106,47 @@ static uint64_t stack_of(enum role role)
 	return MTD_STACKS + (role == ROLE_OTHER ? MTD_STACK_STEP : 0);
 }
 
+void *home_stack_top(void)
+{
+	return (void *)(stack_of(ROLE_HOME) + MTD_STACK_SIZE);
+}
+
+uint64_t data_size(void)
+{
+	return (uint64_t)(__mtd_data_end - __mtd_data_start);
+}
+
 /* Home's initialised data becomes the shared memory's; the other node just looks at it. */
 static void share_data(void)
 {
-	uint64_t size = (uint64_t)(__mtd_data_end - __mtd_data_start);
 	char *copy;
 
-	if (mtd_node.role == ROLE_ALONE || !size)
-		return;
-	if (mtd_node.role == ROLE_HOME) {
-		copy = map(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, mtd_node.memory, 0);
-		__builtin_memcpy(copy, __mtd_data_start, size);
+	if (mtd_node.role == ROLE_HOME && data_size()) {
+		copy = map(0, data_size(), PROT_READ | PROT_WRITE, MAP_SHARED, mtd_node.memory, 0);
+		__builtin_memcpy(copy, __mtd_data_start, data_size());
 	}
-	map_region(MTD_DATA, size);
 }
 
-void memory_map_regions(void)
+static void map_all(void)
 {
-	share_data();
 	/* The other node's stack as well: home's kernel reads and writes buffers there. */
 #define MAP_REGION(at, size) map_region(at, size);
 	MTD_REGIONS(MAP_REGION)
 	if (mtd_node.role != ROLE_OTHER)
 		map_region(stack_of(ROLE_HOME), MTD_STACK_SIZE);
+	if (mtd_node.role != ROLE_ALONE && data_size())
+		map_region(MTD_DATA, data_size());
+}
+
+void memory_map_regions(void)
+{
+	share_data();
+	map_all();
+}
+
+void memory_map_copy(void)
+{
+	map_all();
 }
 
 static void init_thread_block(void)
@@ -198,7 +220,7 @@ void mtd_start(uint64_t *sp)
 		share_arguments(argc, argv, env);
 	}
 	if (mtd_node.pages >= 0)
-		pages_begin((uint64_t)(__mtd_data_end - __mtd_data_start));
+		pages_begin(data_size());
 	if (mtd_node.role != ROLE_ALONE)
 		link_greet();
 	isa_run_on_stack((void *)(stack_of(mtd_node.role) + MTD_STACK_SIZE), run_thread);

@@ -46,7 +46,7 @@ void draw_count(void)
 	static uint64_t random[63];	/* private: the kernel writes it */
 	int64_t n = 0;
 
-	if (!c || !c->largest[d]) {
+	if (!c || !c->largest[d] || control()->stays) {
 		__mtd_count = signals_pending() ? -1 : INT64_MAX;
 		return;
 	}
@@ -83,12 +83,23 @@ static int accept_point(uint32_t function, uint32_t where)
 /* Of the switch that has begun. */
 static int64_t switch_ssp, switch_frames;
 
+static int begin_unwinding(void)
+{
+	control()->record_top = MTD_RECORDS;
+	switch_ssp = (int64_t)__mtd_ssp;
+	switch_frames = (int64_t)control()->frames;
+	__mtd_mode = MTD_UNWIND;
+	return 1;
+}
+
 int __mtd_enter(uint32_t function, uint32_t where)
 {
 	if (__mtd_mode == MTD_REWIND)
 		return 2;
 	if (__mtd_mode != MTD_RUN)
 		die("a function was entered while the program was unwinding");
+	if (control()->want && !signals_handling() && mtd_node.role != ROLE_ALONE)
+		return begin_unwinding();
 	if (signals_pending()) {
 		signals_deliver();
 		/* A handler jumped: unwind without records, the frame is left. */
@@ -101,12 +112,7 @@ int __mtd_enter(uint32_t function, uint32_t where)
 		draw_count();
 		return 0;
 	}
-	control()->record_top = MTD_RECORDS;
-	control()->switches++;
-	switch_ssp = (int64_t)__mtd_ssp;
-	switch_frames = (int64_t)control()->frames;
-	__mtd_mode = MTD_UNWIND;
-	return 1;
+	return begin_unwinding();
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -239,41 +245,69 @@ static char **start_arguments(int *ret_argc)
 	return (char **)(p + 1);
 }
 
-static void say_switch(void)
+/* Goes to the peer, and waits there for the thread to come back. */
+static void leave_node(void)
 {
 	const int64_t v[] = { (int64_t)control()->record_top, switch_ssp,
 			      (int64_t)control()->frames - switch_frames };
 
+	control()->switches++;
+	if (control()->want == MTD_WANT_SWITCH)
+		control()->want = MTD_WANT_NOTHING;
 	link_send(MTD_SWITCH, v, 3);
+	serve();
 }
 
-_Noreturn void run_thread(void)
+/* The thread has unwound, and what it is for is not (only) to move. */
+static int wants_fork(void)
 {
-	__mtd_tp = (void *)MTD_THREAD;
-	__mtd_ssp = SHADOW_TOP;
-	if (mtd_node.role == ROLE_OTHER) {
-		serve();
-		__mtd_mode = MTD_REWIND;
-		__mtd_count = -1;
-	} else {
-		draw_count();
-	}
+	return control()->want == MTD_WANT_FORK;
+}
+
+/* Returns when the thread is to go on here. */
+static void go_elsewhere(void)
+{
+	if (__mtd_mode == MTD_JUMP)
+		die("the program jumps to a function that has returned");
+	if (__mtd_mode != MTD_UNWIND)
+		die("the program's first function has returned");
+	if (__mtd_ssp != SHADOW_TOP)
+		die("the shadow stack is not balanced");
+	if (mtd_node.role == ROLE_OTHER || !wants_fork())
+		leave_node();
+	if (mtd_node.role == ROLE_HOME && wants_fork())
+		fork_program();
+}
+
+_Noreturn void run_thread_again(void)
+{
 	for (;;) {
 		int argc;
 		char **argv = start_arguments(&argc);
 
-		__mtd_main(argc, argv);
-		if (__mtd_mode == MTD_JUMP)
-			die("the program jumps to a function that has returned");
-		if (__mtd_mode != MTD_UNWIND)
-			die("the program's first function has returned");
-		if (__mtd_ssp != SHADOW_TOP)
-			die("the shadow stack is not balanced");
-		say_switch();
-		serve();
 		__mtd_mode = MTD_REWIND;
 		__mtd_count = -1;
+		__mtd_main(argc, argv);
+		go_elsewhere();
 	}
+}
+
+_Noreturn void run_thread(void)
+{
+	char **argv;
+	int argc;
+
+	__mtd_tp = (void *)MTD_THREAD;
+	__mtd_ssp = SHADOW_TOP;
+	if (mtd_node.role == ROLE_OTHER) {
+		serve();
+		run_thread_again();
+	}
+	draw_count();
+	argv = start_arguments(&argc);
+	__mtd_main(argc, argv);
+	go_elsewhere();
+	run_thread_again();
 }
 
 void *__mtd_thread(void)

@@ -82,9 +82,12 @@ static void mark_fixed(struct program *p, LLVMValueRef f)
 
 static void mark_point(struct ir *ir, struct fn *fn, const struct mtd_points *points)
 {
+	static const struct mtd_point wish = { .function = (char *)WISH_POINT, .entry = true };
 	const char *name = ir_name(fn->value);
 	const struct mtd_point *p = mtd_points_find(points, name, is_of_libc(fn->value));
 
+	if (!strcmp(name, WISH_POINT))
+		p = &wish;
 	if (!p || ir_is_runtime(fn->value))
 		return;
 	if (fn->fixed) {

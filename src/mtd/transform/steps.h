@@ -24,6 +24,10 @@ void step_byval(struct ir *ir);
 /* Thread-local variables: at a fixed offset in the thread block that moves with the thread. */
 void step_thread_locals(struct ir *ir);
 
+/* The function at whose entry the runtime does what a program has asked for (mtd/libc/api.c): a point in
+ * every program. */
+#define WISH_POINT "chiral_point"
+
 /* ---- which functions may move ---------------------------------------------------------------- */
 
 struct fn {
