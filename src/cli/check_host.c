@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -185,15 +186,41 @@ static int probe_nfqueue(char *detail)
 
 /* ---- others ---- */
 
+/* As a program that moves uses it: missing pages and write protection of a memory file. */
+static int watch_memory(int fd, char *detail)
+{
+	struct uffdio_api api = { .api = UFFD_API,
+				  .features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+					      UFFD_FEATURE_WP_HUGETLBFS_SHMEM };
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	struct uffdio_register r = { .range.len = size,
+				     .mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP };
+	cleanup_close int memory = memfd_create("chiral-check", MFD_CLOEXEC);
+	void *p;
+
+	if (memory < 0 || ftruncate(memory, (off_t)size) < 0)
+		return -errno;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	r.range.start = (uint64_t)p;
+	if (ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &r) < 0)
+		return check_say(detail, -errno, "no write protection of shared memory");
+	return 0;
+}
+
 static int probe_uffd(char *detail)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	cleanup_close int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	cleanup_close int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	int r;
 
+	if (fd >= 0)
+		return watch_memory(fd, detail);
+	fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (fd < 0)
 		return -errno;
-	return ioctl(fd, UFFDIO_API, &api) < 0 ? check_say(detail, -errno, "no write protection")
-					       : 0;
+	r = watch_memory(fd, detail);
+	return r < 0 ? r : check_say(detail, -EPERM, "enough for the other node, but not for home");
 }
 
 static int probe_kvm(char *detail)
@@ -258,8 +285,9 @@ const struct check check_host[] = {
 	 NEEDS_ROOT, probe_netns},
 	{"nfqueue", CHECK_NICE, LATER "hold packets until they are verified",
 	 NEEDS_ROOT "; modprobe nfnetlink_queue", probe_nfqueue},
-	{"userfaultfd", CHECK_NICE, LATER "move pages of a running program between nodes",
-	 "sysctl vm.unprivileged_userfaultfd=1 or " NEEDS_ROOT, probe_uffd},
+	{"userfaultfd", CHECK_NICE, "--mode mtd with the other process on another node (home needs it)",
+	 NEEDS_ROOT ", or sysctl vm.unprivileged_userfaultfd=1; on arm64 a kernel of 6.12 or newer",
+	 probe_uffd},
 	{"kvm", CHECK_NICE, "microVMs of this machine's own ISA at full speed (/dev/kvm)",
 	 "enable virtualisation in the firmware and add the user to the group kvm", probe_kvm},
 	{0},

@@ -37,13 +37,16 @@ struct pager {
 	struct link *link;		/* to the peer's pager; borrowed */
 	int memory, program, faults;	/* descriptors; faults: a userfaultfd, or PAGES */
 	uint8_t *view;			/* of the memory file */
+	uint64_t data_size;		/* bytes of .data and .bss */
 	uint8_t *allowed;		/* MTD_HOW_SEGV: access that the program's mappings give, by page */
 	bool waits, fault_is_new;	/* MTD_HOW_SEGV: the program waits; nothing was done about it yet */
 	uint64_t waits_at;		/* address of that fault */
 	struct pages *pages;
 	struct writer out;		/* items for the next frame */
 	struct hot hot;
-	struct hot arrived;		/* PUSHes since the last message of the program */
+	struct hot arrived;		/* PUSHes of the frame that is read */
+	uint32_t ahead_at;		/* the page that the peer asks for next when it goes on in order */
+	unsigned ahead;			/* pages that were sent ahead */
 	uint32_t call_page[PAGER_CALL_PAGES];
 	unsigned n_call_pages;
 	bool discarding;		/* the program waits for MTD_DISCARD */
@@ -60,8 +63,8 @@ struct pager_ends {
 /* Makes memory file, sockets and state. 0 or -errno, logged. */
 int pager_init(struct pager *p, bool home, struct link *link, struct pager_ends *ret);
 /* Waits until the program (p->pid) has handed its memory over. asked: what it was started with.
- * 0 or -errno, logged. */
-int pager_begin(struct pager *p, enum mtd_how asked);
+ * 0 or -errno, with a sentence about it in why. */
+int pager_begin(struct pager *p, enum mtd_how asked, char *why, size_t why_size);
 /* 1 when something can be done at fds[0] (program) or fds[1] (faults). */
 void pager_fds(const struct pager *p, struct pollfd fds[2]);
 /* Does what there is to do after poll(2). 0; -EPIPE: the program has closed its end; or -errno, logged. */

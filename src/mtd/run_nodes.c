@@ -72,6 +72,7 @@ static int start_home(struct session *s)
 	struct mtd_process process = { .file = file, .argv = s->run->argv, .isa = ISA_X86_64, .home = true,
 				       .config = config, .how = MTD_HOW_UFFD, .stderr_fd = -1 };
 	struct pager_ends ends;
+	char why[320];
 	int r = file && config >= 0 ? pager_init(&s->pager, true, s->other.link, &ends) : -ENOMEM;
 
 	if (r < 0)
@@ -82,7 +83,12 @@ static int start_home(struct session *s)
 	r = s->pager.pid = mtd_process_start(&process);
 	close(ends.link);
 	close(ends.pages);
-	return r < 0 ? r : pager_begin(&s->pager, MTD_HOW_UFFD);
+	if (r < 0)
+		return r;
+	r = pager_begin(&s->pager, MTD_HOW_UFFD, why, sizeof(why));
+	if (r < 0)
+		log_error("home: %s", why);
+	return r;
 }
 
 static int start(struct session *s)

@@ -203,17 +203,20 @@ static int run(struct other *o)
 static int serve(struct other *o, const struct mtd_start *s)
 {
 	struct shipped file = { 0 };
+	char why[320] = "its process cannot be started there; see the node's log";
 	uint32_t how;
 	int r = receive_file(o->link, &file);
 
 	if (r == 0)
 		r = start_process(o, s, file.path);
 	if (r == 0)
-		r = pager_begin(&o->pager, s->how);
+		r = pager_begin(&o->pager, s->how, why, sizeof(why));
 	/* It has been executed. */
 	shipped_remove(&file);
-	if (r < 0)
-		return give_up(o->link, "the program could not be started there");
+	if (r < 0) {
+		pass_errors(o);
+		return give_up(o->link, why);
+	}
 	how = o->pager.how;
 	r = link_send(o->link, FRAME_STARTED, &how, sizeof(how));
 	return r < 0 ? EXIT_PEER_LOST : run(o);

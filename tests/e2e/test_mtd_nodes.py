@@ -150,6 +150,24 @@ def test_killed(builder, behaviour, moving, marked, victim, share, what):
         assert b"local" in m.process.stderr.read()
 
 
+def test_killed_in_the_microvm(builder, behaviour, moving, marked, guest):
+    m = moving(builder.points("few", "* entry 1%"), [behaviour, "loop"], other="microvm", env=marked)
+    assert m.process.stdout.readline() == b"waiting\n"
+    guest.exec("busybox", "pkill", "-9", "behaviour")
+    assert m.process.wait(30) == 128 + signal.SIGKILL, m.process.stderr.read()
+
+
+def test_microvm_dies(builder, behaviour, moving, marked, guest):
+    m = moving(builder.points("few", "* entry 1%"), [behaviour, "loop"], other="microvm", env=marked)
+    assert m.process.stdout.readline() == b"waiting\n"
+    try:
+        os.kill(guest.pid(), signal.SIGKILL)
+        assert m.process.wait(30) == EXIT_PEER_LOST
+        assert b"cannot go on without its pages" in m.process.stderr.read()
+    finally:
+        assert guest.command("start").returncode == 0  # for the tests that follow
+
+
 class Wire:
     """A TCP connection to a node that can be cut or fall silent."""
 

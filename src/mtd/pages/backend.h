@@ -5,8 +5,8 @@
 
 #include "mtd/pager.h"
 
-/* Takes over a program's memory whose .data and .bss are data_size bytes. 0 or -errno. */
-int uffd_begin(struct pager *p, int uffd, uint64_t data_size);
+/* Takes over a program's memory. 0 or -errno. */
+int uffd_begin(struct pager *p, int uffd);
 /* What the program waits for. 0 or -errno. */
 int uffd_serve(struct pager *p);
 extern const struct pages_ops uffd_ops;
@@ -22,5 +22,7 @@ int pager_send(void *ctx, const struct pages_message *m);
 /* Both: the program needs a page. 0 or -errno. */
 int pager_fault(struct pager *p, uint32_t page, enum page_access access);
 const void *pager_contents(void *ctx, uint32_t page);
+/* Is it a page of a shared region? */
+bool pager_has(const struct pager *p, uint32_t page);
 
 #endif

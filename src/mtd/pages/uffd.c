@@ -34,7 +34,7 @@ static int watch(const struct pager *p, uint64_t at, uint64_t size)
 	return size ? control(p, UFFDIO_REGISTER, &r) : 0;
 }
 
-int uffd_begin(struct pager *p, int uffd, uint64_t data_size)
+int uffd_begin(struct pager *p, int uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = FEATURES };
 	int r;
@@ -42,7 +42,7 @@ int uffd_begin(struct pager *p, int uffd, uint64_t data_size)
 	p->faults = uffd;
 	r = control(p, UFFDIO_API, &api);
 	if (r == 0)
-		r = watch(p, MTD_DATA, data_size);
+		r = watch(p, MTD_DATA, p->data_size);
 #define WATCH(at, size)                                                                            \
 	if (r == 0)                                                                                \
 		r = watch(p, at, size);
@@ -126,8 +126,7 @@ static int fill(struct pager *p, uint32_t page)
 {
 	uint32_t n = 1;
 
-	while (n < FILL_AROUND && page + n < MTD_PAGES && page_address(page + n) == page_address(page) + n * MTD_PAGE &&
-	       p->pages->page[page + n].own == PAGE_WRITE)
+	while (n < FILL_AROUND && pager_has(p, page + n) && p->pages->page[page + n].own == PAGE_WRITE)
 		n++;
 	for (;;) {
 		struct uffdio_zeropage z = { .range = range_of(page, n) };
@@ -135,8 +134,7 @@ static int fill(struct pager *p, uint32_t page)
 
 		if (r == 0 || (r == -EAGAIN && z.zeropage > 0))
 			return 0;
-		/* Behind the end of a region nothing is watched. */
-		if (r == -ENOENT && n > 1)
+		if (r == -ENOENT && n > 1)	/* two regions */
 			n = 1;
 		else if (r != -EAGAIN)
 			return r;
