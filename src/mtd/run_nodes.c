@@ -195,7 +195,9 @@ static void on_frame(struct session *s, const struct frame *f)
 		return;
 	case FRAME_ERROR:
 		text = error_decode(f->body, f->len, &status);
-		lose_other(s, text ? text : "the other node failed");
+		if (!s->home_ended)
+			log_error("%s: %s", s->other.node, text ? text : "failed");
+		lose_other(s, "the other node gave up");
 		return;
 	default:
 		lose_other(s, "the other node sent a frame that has no place here");
@@ -235,8 +237,11 @@ static void on_signal(struct session *s)
 	while (read(s->signals, &si, sizeof(si)) == sizeof(si))
 		if (si.ssi_signo != SIGCHLD && si.ssi_code != SI_KERNEL && !s->home_ended)
 			kill(s->pager.pid, (int)si.ssi_signo);
-	if (!s->home_ended && waitpid(s->pager.pid, &s->home_status, WNOHANG) == s->pager.pid)
-		s->home_ended = true;
+	if (s->home_ended || waitpid(s->pager.pid, &s->home_status, WNOHANG) != s->pager.pid)
+		return;
+	s->home_ended = true;
+	if (s->end_by == INT64_MAX)
+		s->end_by = deadline_after_ms(END_MS);
 }
 
 static void step(struct session *s)
