@@ -47,8 +47,9 @@ demo-mtd: all	## a program that moves is attacked with code of one ISA, TRIES ti
 matrix: all	## every program of the matrix in the three combinations, ROUNDS times (takes long)
 	@$(PYTHON) tests/matrix/run.py --build $(BUILD) --rounds $(ROUNDS)
 
-bench: all	## native, strace and Chiral side by side (takes long)
+bench: all	## native, strace and Chiral side by side, then what capturing costs (takes long)
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
+	@$(PYTHON) tests/bench/capture.py --build $(BUILD)
 
 storm: all	## signals for 30 s and 5000 processes in a row, on every combination
 	@$(PYTHON) -m pytest -p no:cacheprovider -s --chiral-build=$(BUILD) --storm-seconds=30 \

@@ -337,12 +337,20 @@ static bool begins_for_others(const struct call_row *row)
 	return has_cookie_in(row) || row->irregular == IRR_CLOSE;
 }
 
+/* A process has one session: its policy says which. */
+static const uint64_t *held;
+
+void record_hold(const uint64_t by_call[_CALL_MAX])
+{
+	held = by_call;
+}
+
 static bool describe_row(enum isa isa, const struct call_row *row, struct record_desc *ret)
 {
 	struct record_desc d = { .flags = RECORD_ON, .sel = { 0xff, 0xff } };
 	struct describe b = { .isa = isa, .row = row, .canon = &call_rows[row->canonical], .d = &d };
 
-	if (row->nr[isa] < 0 || !is_regular(row) || !is_regular(b.canon))
+	if (row->nr[isa] < 0 || !is_regular(row) || !is_regular(b.canon) || (held && held[row->canonical]))
 		return false;
 	for (unsigned i = 0; i < b.canon->n_args; i++)
 		if (!describe_arg(&b, i))

@@ -92,6 +92,12 @@ struct record_sub {
  */
 bool record_describe(enum isa isa, const struct call_row *row, struct record_desc *ret);
 
+/*
+ * From now on calls of these canonical rows (whose element is not 0) are not recorded in this process: their
+ * monitor has to hold them at their entry. Borrowed for good; NULL: none.
+ */
+void record_hold(const uint64_t by_call[_CALL_MAX]);
+
 /* A call of the row with these native arguments is recorded. */
 bool call_is_recorded(enum isa isa, const struct call_row *row, const uint64_t args[CALL_ARGS_MAX]);
 

@@ -39,6 +39,7 @@ struct payload {
 	uint32_t len;  /* length in bytes of what is represented */
 	uint32_t off;  /* where data is in call_record.bytes */
 	uint32_t size; /* bytes of data there */
+	const uint8_t *lent; /* data, when it is not there but in a struct mem that lends it (peek) */
 };
 
 /* One canonical call. Reused from call to call: call_record_reset() keeps the allocation. */
@@ -55,14 +56,22 @@ struct call_record {
 
 void call_record_reset(struct call_record *c);
 void call_record_free(struct call_record *c);
+/* Copies what is lent: the record may be kept. 0 or -ENOMEM. */
+int call_record_own(struct call_record *c);
+/* The payloads are gone, the rest stays. */
+void call_record_forget(struct call_record *c);
 
 /* The payload of canonical argument arg, or NULL when it has none. */
 const struct payload *call_in_of(const struct call_record *c, unsigned arg);
 const struct payload *call_out_of(const struct call_record *c, unsigned arg);
 
+extern const uint8_t call_no_bytes[];
+
 static inline const uint8_t *payload_data(const struct call_record *c, const struct payload *p)
 {
-	return c->bytes.data ? c->bytes.data + p->off : (const uint8_t *)"";
+	if (p->lent)
+		return p->lent;
+	return c->bytes.data ? c->bytes.data + p->off : call_no_bytes;
 }
 
 /* A native call as the registers show it. */

@@ -27,6 +27,9 @@ struct mem {
 	 */
 	ssize_t (*read_ranges)(struct mem *mem, const struct mem_range *ranges, size_t n, void *buf,
 			       size_t len);
+	/* len bytes at addr where they are, for as long as the implementation says; NULL: they are not in one
+	 * place. NULL: not there. */
+	const uint8_t *(*peek)(struct mem *mem, uint64_t addr, size_t len);
 };
 
 #endif

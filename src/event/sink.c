@@ -58,8 +58,17 @@ static void sink_start_digesting(struct sink *s)
 		sink_digest(s, s->c->bytes.data + s->p->off, s->len);
 }
 
+/* More is to come: what was lent is only the beginning. */
+static void sink_own(struct sink *s)
+{
+	if (s->p->lent)
+		put_bytes(&s->c->bytes, s->p->lent, s->len);
+	s->p->lent = NULL;
+}
+
 int sink_bytes(struct sink *s, const void *data, size_t n)
 {
+	sink_own(s);
 	if (n > PAYLOAD_MAX - s->len || n > PAYLOAD_MAX - s->c->bytes.len)
 		return -E2BIG;
 	if (s->key && !s->digesting && s->len + n > PAYLOAD_INLINE_MAX)
@@ -88,10 +97,11 @@ static bool sink_stores(const struct sink *s, uint64_t n)
 bool sink_ranges(struct sink *s, struct mem *mem, const struct mem_range *ranges, size_t n,
 		 uint64_t len)
 {
-	uint8_t *to = mem->read_ranges && n > 1 && sink_stores(s, len)
-			      ? writer_reserve(&s->c->bytes, len)
-			      : NULL;
+	uint8_t *to = NULL;
 
+	sink_own(s);
+	if (mem->read_ranges && n > 1 && sink_stores(s, len))
+		to = writer_reserve(&s->c->bytes, len);
 	if (!to || mem->read_ranges(mem, ranges, n, to, len) != (ssize_t)len)
 		return false;
 	s->c->bytes.len += len;
@@ -113,10 +123,27 @@ static int sink_mem_stored(struct sink *s, struct mem *mem, uint64_t addr, size_
 	return r;
 }
 
+/* Below, copying costs less than keeping account of it. */
+#define LEND_FROM 256u
+
+/* All of the payload so far is borrowed from the memory. */
+static bool sink_lend(struct sink *s, struct mem *mem, uint64_t addr, uint64_t n)
+{
+	if (s->len || n < LEND_FROM || !mem->peek || !sink_stores(s, n))
+		return false;
+	s->p->lent = mem->peek(mem, addr, n);
+	if (s->p->lent)
+		s->len = n;
+	return s->p->lent;
+}
+
 int sink_mem(struct sink *s, struct mem *mem, uint64_t addr, uint64_t n)
 {
 	uint8_t chunk[SINK_CHUNK];
 
+	if (sink_lend(s, mem, addr, n))
+		return 0;
+	sink_own(s);
 	if (n > PAYLOAD_MAX - s->len)
 		return -E2BIG;
 	if (!s->key && n > PAYLOAD_MAX - s->c->bytes.len)
@@ -148,7 +175,7 @@ int sink_end(struct sink *s, int r)
 		return -ENOMEM;
 	s->p->form = r == -EFAULT ? PAYLOAD_FAULT : s->digesting ? PAYLOAD_DIGEST : PAYLOAD_BYTES;
 	s->p->len = (uint32_t)s->len;
-	s->p->size = (uint32_t)(s->c->bytes.len - s->p->off);
+	s->p->size = (uint32_t)(s->p->lent ? s->len : s->c->bytes.len - s->p->off);
 	if (s->key)
 		s->c->n_in++;
 	else

@@ -39,6 +39,7 @@ static uint8_t keep(struct history_entry *e, unsigned first, size_t *used,
 		if (p.size)
 			memcpy(e->bytes + *used, payload_data(c, &p), p.size);
 		p.off = (uint32_t)*used;
+		p.lent = NULL;
 		*used += p.size;
 		e->payload[first + kept++] = p;
 	}

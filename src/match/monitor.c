@@ -5,11 +5,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "calls/filter.h"
+#include "calls/recorded.h"
 #include "capture/bpf/recorder.h"
 #include "capture/capture.h"
 #include "cli/cli.h"
 #include "match/leader.h"
 #include "match/shipped.h"
+#include "policy/judge.h"
 #include "replay/replay.h"
 #include "session/start.h"
 #include "variant/program.h"
@@ -167,23 +169,25 @@ static int lead(struct link *link, const struct start *start, const struct origi
 
 /*
  * How the leader's calls are captured: *ret is the kernel's recorder, or NULL for stops. In lockstep
- * every call has to be held at its entry, and those that a rule is about may have to: only a stop can
- * do that.
+ * every call has to be held at its entry, which only a stop can do; of those that rules are about the
+ * same is true.
  */
 static int choose_capture(struct link *link, const struct start *start, struct recorder **ret)
 {
+	static struct policy_index index; /* as long as calls are described */
 	const char *why;
 	int r;
 
 	*ret = NULL;
 	if (start->capture == CAPTURE_PTRACE)
 		return 0;
-	if (start->level == LEVEL_LOCKSTEP || start->rules.n) {
+	if (start->level == LEVEL_LOCKSTEP) {
 		if (start->capture == CAPTURE_BPF)
-			log_info("%s calls at their entry: the leader's are captured by ptrace",
-				 start->rules.n ? "the policy's rules hold" : "lockstep holds");
+			log_info("lockstep holds calls at their entry: the leader's are captured by ptrace");
 		return 0;
 	}
+	policy_index_init(&index, &start->rules);
+	record_hold(index.by_call);
 	r = recorder_open(ret, &why);
 	if (r < 0 && start->capture == CAPTURE_BPF)
 		return give_up(link, EXIT_OWN_FAILURE,

@@ -33,9 +33,9 @@ WARM_UP = 2
 BAR = 6.0   # times slower than native, at most: 1 KB, 10 connections, keep-alive, microvm -> local
 
 
-def wrk(port, size, connections, keep, seconds):
-    """(requests per second, what went wrong or None)"""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s"]
+def wrk(port, size, connections, keep, seconds, threads=1):
+    """Requests per second."""
+    command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s"]
     if not keep:
         command += ["-H", "Connection: close"]
     out = subprocess.run([*command, f"http://127.0.0.1:{port}/{size}"], check=True,

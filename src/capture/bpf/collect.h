@@ -18,6 +18,9 @@
  * that call has no stop of its own, so such a thread is continued to its next entry stop, whatever call
  * it is, and that call is captured by the tracer.
  *
+ * An ignored signal interrupts traced threads too. A call that it ended for good, although it would not
+ * have natively, is executed anew by the tracer, which masks such signals (ptrace_signal.c).
+ *
  * A call that blocks has no record yet. A thread of which nothing came for a while is looked at
  * (/proc/TID/syscall), and the call that it waits in is announced.
  */

@@ -47,6 +47,16 @@ static ssize_t pieces_read(struct mem *mem, uint64_t addr, void *buf, size_t len
 	return done || !len ? (ssize_t)done : -EFAULT;
 }
 
+static const uint8_t *pieces_peek(struct mem *mem, uint64_t addr, size_t len)
+{
+	struct pieces *p = (struct pieces *)mem;
+	const struct piece *x = find(p, addr, len);
+
+	if (!x || x->len - (addr - x->addr) < len)
+		return NULL;
+	return (x->data ? x->data : p->bytes.data + x->off) + (addr - x->addr);
+}
+
 static ssize_t pieces_write(struct mem *mem, uint64_t addr, const void *buf, size_t len)
 {
 	return -EFAULT; /* a leader's memory is never written to through its records */
@@ -54,7 +64,7 @@ static ssize_t pieces_write(struct mem *mem, uint64_t addr, const void *buf, siz
 
 void pieces_init(struct pieces *p)
 {
-	*p = (struct pieces){ .mem = { pieces_read, pieces_write, NULL } };
+	*p = (struct pieces){ .mem = { .read = pieces_read, .write = pieces_write, .peek = pieces_peek } };
 }
 
 void pieces_free(struct pieces *p)

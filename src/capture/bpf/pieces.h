@@ -16,7 +16,7 @@
 #define PIECES_MAX 1024u
 
 struct pieces {
-	struct mem mem;	/* reads; a write is an error */
+	struct mem mem;	/* reads, lends until the next change; a write is an error */
 	struct piece {
 		uint64_t addr;
 		const uint8_t *data; /* borrowed; NULL: at off of bytes */

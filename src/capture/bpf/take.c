@@ -55,14 +55,23 @@ static void count_compared(struct tracer *t, struct tracee *tr)
 		history_add(&t->history, &tr->call, t->position++);
 }
 
+/* The record is gone before the call's event is made. */
+static void keep_call(struct tracer *t, struct tracee *tr)
+{
+	if (call_record_own(&tr->call) < 0)
+		recording_fail(t, tr, ENOMEM, "cannot be kept");
+}
+
 static void end_compared(struct tracer *t, struct tracee *tr, int64_t ret, int signal)
 {
 	leader_make_room(t->leader);
 	if (handler_may_follow(tr, ret, signal)) {
 		tr->held_ret = ret;
 		tr->state = TRACEE_HELD;
+		keep_call(t, tr);
 	} else {
 		tracee_emit(t, tr, ret);
+		call_record_forget(&tr->call);
 	}
 }
 
@@ -143,6 +152,7 @@ void recording_take_entered(struct tracer *t, struct tracee *tr, const struct re
 	if (!take_entry(t, tr, r, &rec->pieces.mem, &rec->entered_local))
 		return;
 	rec->entered = true;
+	keep_call(t, tr);
 	if (!rec->entered_local) {
 		tr->cx.mem = &rec->pieces.mem;
 		tracee_register_cookie(t, tr);
