@@ -64,29 +64,26 @@ static void warn_unknown(const struct mtd_manifest *m, const struct mtd_points *
 	}
 }
 
-static int write_all(int fd, const void *data, size_t n)
+int mtd_config_seal(const void *data, size_t size, struct mtd_config **ret_mapped)
 {
-	const char *p = data;
-
-	while (n) {
-		ssize_t r = write(fd, p, n);
-
-		if (r < 0)
-			return -errno;
-		p += r;
-		n -= (size_t)r;
-	}
-	return 0;
-}
-
-int mtd_config_seal(const void *data, size_t size)
-{
+	const int seals = F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
 	cleanup_close int fd = memfd_create("chiral-mtd-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int r = fd < 0 ? -errno : write_all(fd, data, size);
+	void *p;
 
-	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-		r = -errno;
-	return r < 0 ? log_errno(-r, "cannot make the configuration") : take_fd(&fd);
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return log_errno(errno, "cannot make the configuration");
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return log_errno(errno, "cannot make the configuration");
+	memcpy(p, data, size);
+	if (!ret_mapped)
+		munmap(p, size);
+	/* What is mapped by now can be written, Linux 5.1. */
+	if (fcntl(fd, F_ADD_SEALS, seals) < 0)
+		return log_errno(errno, "cannot seal the configuration");
+	if (ret_mapped)
+		*ret_mapped = p;
+	return take_fd(&fd);
 }
 
 static struct mtd_config *make(const struct mtd_manifest *m, const struct mtd_points *points,
@@ -127,10 +124,26 @@ struct mtd_config *mtd_config_load(const char *program, const char *points_file,
 	}
 	if (mtd_manifest_load(path, &manifest) < 0)
 		return NULL;
-	if (mtd_points_load(points_file, &points) == 0) {
+	if (mtd_points_load_of_root(points_file, &points) == 0) {
 		c = make(&manifest, &points, ret_size);
 		mtd_points_free(&points);
 	}
 	mtd_manifest_free(&manifest);
 	return c;
+}
+
+int mtd_config_reload(struct mtd_config *mapped, const char *program, const char *points_file)
+{
+	size_t size;
+	cleanup_free struct mtd_config *c = mtd_config_load(program, points_file, &size);
+
+	if (!c)
+		return -EINVAL;
+	if (c->n_functions != mapped->n_functions || memcmp(c->build_id, mapped->build_id, sizeof(c->build_id))) {
+		log_error("%s was built anew while it runs; its points stay as they are", program);
+		return -EINVAL;
+	}
+	/* A thread that reads meanwhile draws one number from a mixture. */
+	memcpy(mapped->largest, c->largest, size - offsetof(struct mtd_config, largest));
+	return 0;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define NAME_MAX_LEN 255
 #define MAX_WORDS    4
@@ -167,17 +168,16 @@ int mtd_points_parse(const char *text, size_t len, struct mtd_points *ret, unsig
 	return 0;
 }
 
-int mtd_points_load(const char *path, struct mtd_points *ret)
+static int load(FILE *f, const char *path, struct mtd_points *ret)
 {
-	cleanup_fclose FILE *f = fopen(path, "re");
 	cleanup_free char *text = malloc(MTD_POINTS_FILE_MAX + 1);
 	const char *what;
 	unsigned line;
 	size_t n;
 	int r;
 
-	if (!f || !text)
-		return log_errno(errno, "cannot read the points file %s", path);
+	if (!text)
+		return log_errno(ENOMEM, "cannot read the points file %s", path);
 	n = fread(text, 1, MTD_POINTS_FILE_MAX + 1, f);
 	if (ferror(f))
 		return log_errno(EIO, "cannot read the points file %s", path);
@@ -191,6 +191,28 @@ int mtd_points_load(const char *path, struct mtd_points *ret)
 	else if (r < 0)
 		log_errno(-r, "cannot read the points file %s", path);
 	return r;
+}
+
+int mtd_points_load(const char *path, struct mtd_points *ret)
+{
+	cleanup_fclose FILE *f = fopen(path, "re");
+
+	return f ? load(f, path, ret) : log_errno(errno, "cannot read the points file %s", path);
+}
+
+int mtd_points_load_of_root(const char *path, struct mtd_points *ret)
+{
+	cleanup_fclose FILE *f = fopen(path, "re");
+	struct stat st;
+
+	if (!f || fstat(fileno(f), &st) < 0)
+		return log_errno(errno, "cannot read the points file %s", path);
+	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH)) {
+		log_error("others than root can change the points file %s, and so the program itself; do "
+			  "chown root and chmod go-w", path);
+		return -EPERM;
+	}
+	return load(f, path, ret);
 }
 
 const struct mtd_point *mtd_points_find(const struct mtd_points *p, const char *function,

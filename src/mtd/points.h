@@ -40,6 +40,9 @@ int mtd_points_parse(const char *text, size_t len, struct mtd_points *ret, unsig
 		     const char **ret_what);
 /* Reads and parses a file. 0 or -errno, logged. */
 int mtd_points_load(const char *path, struct mtd_points *ret);
+/* The same for a file that decides where a program runs: nobody but root may be able to change it, for
+ * the program may be taken over. -EPERM, logged, when others can. */
+int mtd_points_load_of_root(const char *path, struct mtd_points *ret);
 /* The point that counts for a function, or NULL. in_libc: it belongs to the C library. */
 const struct mtd_point *mtd_points_find(const struct mtd_points *p, const char *function,
 					bool in_libc);

@@ -25,6 +25,8 @@ struct session {
 	const struct mtd_run *run;
 	int memory, config;
 	struct mtd_control *control;
+	struct mtd_config *live;	/* what both read */
+	size_t config_size;
 	pid_t pid[_SIDE_MAX];
 	int status[_SIDE_MAX];	/* of waitpid(2) */
 	bool ended[_SIDE_MAX];
@@ -56,7 +58,8 @@ static int start(struct session *s)
 	config = mtd_config_load(s->run->argv[0], s->run->points, &size);
 	if (!config)
 		return -EINVAL;
-	s->config = mtd_config_seal(config, size);
+	s->config_size = size;
+	s->config = mtd_config_seal(config, size, &s->live);
 	r = s->config < 0 ? s->config : make_memory(s);
 	if (r < 0)
 		return r;
@@ -103,10 +106,25 @@ static bool all_ended(const struct session *s)
 	return true;
 }
 
-/* A signal from a terminal reached home as well. */
+/* The next point draws by the new probabilities, however far it was away. */
+static void reload_points(const struct session *s)
+{
+	static const int kick[] = { MTD_KICK_HOME, MTD_KICK_OTHER };
+
+	if (mtd_config_reload(s->live, s->run->argv[0], s->run->points) < 0)
+		return;
+	for (int i = 0; i < _SIDE_MAX; i++)
+		if (s->pid[i] > 0 && !s->ended[i])
+			kill(s->pid[i], kick[i]);
+	log_info("the points file %s was read again", s->run->points);
+}
+
+/* A signal from a terminal reached home as well. SIGHUP from elsewhere is for us. */
 static void pass_on(const struct session *s, const siginfo_t *si)
 {
-	if (si->si_code != SI_KERNEL && s->pid[SIDE_HOME] > 0 && !s->ended[SIDE_HOME])
+	if (si->si_signo == SIGHUP && si->si_code != SI_KERNEL)
+		reload_points(s);
+	else if (si->si_code != SI_KERNEL && s->pid[SIDE_HOME] > 0 && !s->ended[SIDE_HOME])
 		kill(s->pid[SIDE_HOME], si->si_signo);
 }
 
@@ -162,6 +180,8 @@ int mtd_run_here(const struct mtd_run *run)
 	kill_all(&s);
 	if (s.control)
 		munmap(s.control, MTD_PAGE);
+	if (s.live)
+		munmap(s.live, s.config_size);
 	cleanup_close_fn(&s.memory);
 	cleanup_close_fn(&s.config);
 	return status;

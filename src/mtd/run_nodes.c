@@ -68,7 +68,7 @@ static int ask_other(struct session *s)
 static int start_home(struct session *s)
 {
 	cleanup_free char *file = mtd_file_of(s->run, ISA_X86_64);
-	cleanup_close int config = mtd_config_seal(s->config, s->config_size);
+	cleanup_close int config = mtd_config_seal(s->config, s->config_size, NULL);
 	struct mtd_process process = { .file = file, .argv = s->run->argv, .isa = ISA_X86_64, .home = true,
 				       .config = config, .how = MTD_HOW_UFFD, .stderr_fd = -1 };
 	struct pager_ends ends;

@@ -57,7 +57,7 @@ static int start_process(struct other *o, const struct mtd_start *s, const char 
 	r = pager_init(&o->pager, false, o->link, &ends);
 	if (r < 0)
 		return r;
-	config = mtd_config_seal(s->config, s->config_size);
+	config = mtd_config_seal(s->config, s->config_size, NULL);
 	if (config < 0 || pipe2(errors, O_CLOEXEC) < 0) {
 		r = config < 0 ? config : log_errno(errno, "cannot make a pipe");
 	} else {

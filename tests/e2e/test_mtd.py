@@ -389,3 +389,45 @@ def test_exec(always, wishes, moving, other):
     status, out = m.finish()
     assert status == 5 and max(map(int, out.split())) < 200, (out, m.stderr)
     assert m.stderr == "exec: No such file or directory\n"
+
+
+@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
+@pytest.mark.parametrize("share", ["100% 0%", "0%", "0.001%"])
+def test_interrupted_computing(builder, wishes, moving, other, share):
+    """A signal does not wait until the thread would move, also where it never would."""
+    m = moving(builder.points("once", "* entry " + share), [wishes, "interrupted", "100"], other=other)
+    assert m.finish(limit=60) == (0, b"100 ticks\n"), m.stderr
+
+
+# ---- the points file ------------------------------------------------------------------------------
+
+def test_points_read_again(builder, wishes, moving):
+    """SIGHUP to the session; a file with an error changes nothing."""
+    points = builder.points("live", "* entry 0%")
+    m = moving(points, [wishes, "listening"], other="local:arm64")
+    out, err = m.process.stdout, m.process.stderr
+    assert out.readline() == b"ready\n"
+    builder.points("live", "* entry sometimes")
+    m.process.send_signal(signal.SIGHUP)
+    assert b"live.points:1: " in err.readline()
+    builder.points("live", "* entry 50%")
+    m.process.send_signal(signal.SIGHUP)
+    assert b"read again" in err.readline()
+    assert out.readline() == b"moved\n"
+    builder.points("live", "* entry 0%")
+    m.process.send_signal(signal.SIGHUP)
+    assert b"read again" in err.readline()
+    status, _ = m.finish(b"end")
+    assert status == 0 and m.status["switches"] > 0
+
+
+@pytest.mark.parametrize("what", ["mode", "owner"])
+def test_points_of_root(builder, wishes, moving, what):
+    """Who can change the points can make the program stay."""
+    points = builder.points("others", "*")
+    if what == "mode":
+        os.chmod(points, 0o664)
+    else:
+        os.chown(points, 1, 0)
+    m = moving(points, [wishes, "api"])
+    assert m.finish() == (EXIT_OWN_FAILURE, b"") and "chown root" in m.stderr

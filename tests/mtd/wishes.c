@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * chiral.h, fork and exec: prints the same on any two nodes.
- * usage: wishes api | fork | system | exec PROGRAM [ARGS...]
+ * chiral.h, fork and exec, signals while it computes: prints the same on any two nodes.
+ * usage: wishes api | fork | system | interrupted N | listening | exec PROGRAM [ARGS...]
  */
 #include <chiral.h>
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,6 +109,45 @@ static int systems(void)
 	return 0;
 }
 
+static volatile sig_atomic_t ticks;
+
+static void on_tick(int signal)
+{
+	ticks++;
+}
+
+/* Computes, and makes no call until it was interrupted n times. */
+static int interrupted(int n)
+{
+	struct itimerval often = { { 0, 3000 }, { 0, 3000 } };
+
+	signal(SIGALRM, on_tick);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (ticks < n)
+		step(1);
+	printf("%d ticks\n", n);
+	return 0;
+}
+
+/* Says whenever it finds itself elsewhere, until its input ends. */
+static int listening(void)
+{
+	struct pollfd p = { .fd = 0, .events = POLLIN };
+	enum chiral_isa before = chiral_isa();
+
+	puts("ready");
+	fflush(stdout);
+	do {
+		for (int i = 0; i < 1000; i++)
+			step(1);
+		if (chiral_isa() != before)
+			puts("moved");
+		fflush(stdout);
+		before = chiral_isa();
+	} while (poll(&p, 1, 0) == 0);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -116,6 +158,10 @@ int main(int argc, char **argv)
 		return forks();
 	if (!strcmp(what, "system"))
 		return systems();
+	if (!strcmp(what, "interrupted") && argc > 2)
+		return interrupted(atoi(argv[2]));
+	if (!strcmp(what, "listening"))
+		return listening();
 	if (!strcmp(what, "exec") && argc > 2) {
 		step(1);
 		execv("/no/such/program", argv + 2);

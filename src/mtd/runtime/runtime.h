@@ -36,6 +36,7 @@ struct node {
 	int memory, config_fd, link;	/* descriptors; -1 when alone */
 	int pages;			/* descriptor to the pager; -1: one memory file for both nodes */
 	enum mtd_how how;
+	int peer;			/* process id of the other node's process; 0: on another machine */
 	const struct mtd_config *config;
 };
 extern struct node mtd_node;
@@ -132,6 +133,8 @@ long call_home(long nr, const long *a);
 _Noreturn void end_program(int status);
 
 /* signals.c */
+/* From now on this process can be kicked. */
+void signals_begin(void);
 /* rt_sigaction of the program, at home. */
 long signals_set_action(const long *a);
 int signals_handling(void);

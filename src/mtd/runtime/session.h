@@ -55,7 +55,8 @@ struct mtd_control {
 enum mtd_want { MTD_WANT_NOTHING, MTD_WANT_SWITCH, MTD_WANT_FORK };
 
 enum mtd_message_type {
-	MTD_HELLO = 1,	/* v[0..1]: build id; v[2]: role. First message of each side */
+	MTD_HELLO = 1,	/* v[0..1]: build id; v[2]: role; v[3]: process id, of use where both
+			 * are on one machine. First message of each side */
 	MTD_SWITCH,	/* the thread goes on at the receiver; v[0] end of the records, v[1] top of the
 			 * shadow stack before it unwound, v[2] frames: what a pager sends along */
 	MTD_CALL,	/* to home: v[0] number (x86-64), v[1..6] arguments */
@@ -96,6 +97,11 @@ struct mtd_page_message {
 	uint32_t type, access;
 	uint64_t address;
 };
+
+/* Signals that end a wait for the count to run out: something has come up. SIGUSR2 on the other node,
+ * where they are free; the last real-time signal at home, which the program cannot use. */
+#define MTD_KICK_HOME  64
+#define MTD_KICK_OTHER 12
 
 /* SIGUSR1: home has the program's signals, so that it is free on the other node. */
 #define MTD_PAGES_SIGNAL 10

@@ -221,7 +221,9 @@ void mtd_start(uint64_t *sp)
 	}
 	if (mtd_node.pages >= 0)
 		pages_begin(data_size());
-	if (mtd_node.role != ROLE_ALONE)
+	if (mtd_node.role != ROLE_ALONE) {
+		signals_begin();
 		link_greet();
+	}
 	isa_run_on_stack((void *)(stack_of(mtd_node.role) + MTD_STACK_SIZE), run_thread);
 }

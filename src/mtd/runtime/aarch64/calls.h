@@ -7,6 +7,8 @@ enum {
 	OWN_read = 63,
 	OWN_write = 64,
 	OWN_close = 57,
+	OWN_getpid = 172,
+	OWN_kill = 129,
 	OWN_mmap = 222,
 	OWN_mprotect = 226,
 	OWN_rt_sigaction = 134,
