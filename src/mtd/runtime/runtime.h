@@ -135,6 +135,8 @@ _Noreturn void end_program(int status);
 /* signals.c */
 /* From now on this process can be kicked. */
 void signals_begin(void);
+/* Was it, since the last call of this function? */
+int signals_take_kick(void);
 /* rt_sigaction of the program, at home. */
 long signals_set_action(const long *a);
 int signals_handling(void);

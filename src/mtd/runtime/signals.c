@@ -60,11 +60,22 @@ static void note(int signal, const struct info *info, void *context)
 		isa_call(OWN_kill, mtd_node.peer, MTD_KICK_OTHER, 0, 0, 0, 0);
 }
 
+static volatile int kicked;
+
 static void on_kick(int signal, const struct info *info, void *context)
 {
 	(void)signal, (void)info, (void)context;
+	kicked = 1;
 	if (__mtd_mode == MTD_RUN)
 		__mtd_count = -1;
+}
+
+int signals_take_kick(void)
+{
+	int was = kicked;
+
+	kicked = 0;
+	return was;
 }
 
 void signals_begin(void)
