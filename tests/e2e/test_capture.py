@@ -66,7 +66,7 @@ def plain(lines):
         text = re.sub(rf"(?m)(= |\(|, ){tid}(?=$|[,)])", rf"\g<1>T{number}", text)
     text = re.sub(r"tv_n?sec=\d+|\w*atime\w*=\d+", "TIME", text)
     text = re.sub(r"((getppid|set_tid_address)\(.*?\)) = \w+", r"\1 = ID", text)
-    text = re.sub(r"sin_port=\d+|sa_data=\"[^\"]*\"", "PORT", text)
+    text = re.sub(r"sin_port=\d+|sa_data=\"(\\.|[^\"\\])*\"", "PORT", text)
     text = re.sub(r"f_b?(free|avail|ffree)=\d+", "FREE", text)
     text = re.sub(r"newfstatat\([012], .*", "its own stdio", text)
     text = re.sub(r"read\(3, .*, 44\) = 44", "sqlite's seed", text)
