@@ -6,6 +6,7 @@
 #include "variant.h"
 
 #include "event/event.h"
+#include "variant/script.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -24,6 +25,19 @@ static void encode(struct writer *w, const struct event *e)
 	}
 }
 
+/* What a follower executes has an end, and so has every string that it puts on a stack. */
+static void look_at_script(const struct call_record *c)
+{
+	size_t size, n = 0;
+	const char *strings = script_strings(c, &size);
+
+	if (!strings || !script_is_valid(strings, size))
+		return;
+	for (const char *p = strings; p < strings + size; p += strlen(p) + 1)
+		n++;
+	fuzz_check(n >= 2 && n <= 11);
+}
+
 static void look_at(const struct call_record *c, bool whole)
 {
 	static FILE *nowhere;
@@ -36,6 +50,8 @@ static void look_at(const struct call_record *c, bool whole)
 	call_print_json(nowhere, c);
 	if (whole)
 		call_new_fds(c, fds, 8);
+	if (whole && call_rows[c->id].irregular == IRR_EXECVE)
+		look_at_script(c);
 	fuzz_check(call_equal(c, c, &m));
 }
 
@@ -90,6 +106,22 @@ static void seed(struct writer *w, enum isa isa, int nr, const uint64_t *arg, un
 	writer_free(&variant);
 }
 
+/* execve("s", ...) = 0 of a script that begins with #!/bin/sh -e */
+static void seed_script(void)
+{
+	static const char strings[] = "/bin/sh\0-e\0s";
+	struct call_record c = { .id = CALL_EXECVE, .arg = { 1 }, .has_exit = true, .n_out = 1 };
+	struct writer w = { 0 };
+
+	put_bytes(&c.bytes, strings, sizeof(strings));
+	c.out[0] = (struct payload){ .arg = 1, .form = PAYLOAD_BYTES, .len = sizeof(strings),
+				     .size = sizeof(strings) };
+	event_encode_call(&w, 5, &c, CALL_PART_ENTRY | CALL_PART_EXIT);
+	fuzz_seed(w.data, w.len);
+	writer_free(&w);
+	call_record_free(&c);
+}
+
 void fuzz_seeds(void)
 {
 	static const uint8_t info[EVENT_SIGINFO_SIZE] = { SIGTERM };
@@ -100,5 +132,6 @@ void fuzz_seeds(void)
 	event_encode_death(&w, 5, 0x0b);
 	fuzz_seed(w.data, w.len);
 	writer_free(&w);
+	seed_script();
 	variant_each(seed);
 }
