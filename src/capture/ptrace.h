@@ -25,6 +25,7 @@ struct tracer {
 	int deferred_status;
 	struct collector collector; /* of records of the kernel; its recorder is NULL without them */
 	timer_t timer;		/* while signals wait it interrupts waitpid(2) */
+	bool region_told;	/* that regions of the program are not what it wants */
 	bool has_timer, ticking;
 	int64_t tick_at;	/* ms */
 	int err;		/* a failure of ours: the session ends; negative errno */

@@ -194,16 +194,29 @@ static void execute(struct tracer *t, struct tracee *tr, struct isa_regs *regs)
 	}
 }
 
-static enum leader_barrier barrier_of(const struct policy_judgement *j)
+/* What a rule says of the call counts; then, that the program has marked what it does now (chiral.h). */
+static enum leader_barrier barrier_of(const struct tracee *tr)
 {
-	switch ((enum rule_level)j->level) {
+	switch ((enum rule_level)tr->judgement.level) {
 	case RULE_LEVEL_ASYNC:
 		return BARRIER_NO;
 	case RULE_LEVEL_LOCKSTEP:
 		return BARRIER_YES;
 	default:
-		return BARRIER_BY_LEVEL;
+		return tr->in_region ? BARRIER_YES : BARRIER_BY_LEVEL;
 	}
+}
+
+/* The call that leaves a region still belongs to it. */
+static void note_region(struct tracer *t, struct tracee *tr)
+{
+	if (tr->call.id != CALL_PRCTL_CHIRAL_REGION)
+		return;
+	tr->in_region = tr->call.arg[1] != 0;
+	if (tr->in_region && tr->recording && !t->region_told)
+		log_warn("the program asks that its calls wait for the followers; with --capture bpf only "
+			 "those do that the kernel does not record");
+	t->region_told |= tr->in_region;
 }
 
 /* The policy ends the session: the thread stays where it is. */
@@ -224,8 +237,9 @@ static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs 
 		forbid(t, tr);
 		return;
 	}
-	tr->slot.barrier = barrier_of(&tr->judgement);
+	tr->slot.barrier = barrier_of(tr);
 	tr->slot.observed = tr->judgement.level == RULE_LEVEL_OBSERVE;
+	note_region(t, tr);
 	/* When the session ends or is held, or the followers have not come as far, the call must not
 	 * take effect: the thread stays where it is. SIGKILL at this stop skips the call. */
 	tr->parked = !leader_enter(t->leader, &tr->slot, &tr->call);

@@ -65,6 +65,7 @@ struct tracee {
 	struct process *process;
 	enum tracee_state state;
 	bool stopped;			/* in a ptrace stop that was reported to us */
+	bool in_region;			/* chiral_region(): its calls wait for the followers */
 	bool parked;			/* at the entry of a call that must not be executed now */
 	struct native_call native;
 	struct call_record call;

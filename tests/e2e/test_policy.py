@@ -10,7 +10,7 @@ import time
 import pytest
 
 import load
-from chiral import (EXIT_DIVERGENCE, EXIT_OWN_FAILURE, LOCAL_LOCAL, free_port, wait_until)
+from chiral import (EXIT_DIVERGENCE, EXIT_OWN_FAILURE, LOCAL_LOCAL, NATIVE, free_port, wait_until)
 from website import SMALL, Website
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -160,10 +160,27 @@ def follower_monitor(s):
 def test_leader_waits(chiral, policy, tmp_path, rule, held):
     """While the follower's monitor is stopped, the leader makes all calls but those that wait."""
     path = policy("rules:\n  - " + rule.replace("DIR", str(tmp_path)) + "\n")
+    script = "read x <go; echo 1 >early; echo 2 | cat >late; echo end"
+    leader_waits(chiral, ["/bin/sh", "-c", script], ["--policy", path], tmp_path, held)
+
+
+@pytest.mark.parametrize("marks,held", [((1,), True), ((0,), False), ((1, 0), False)])
+def test_region_of_the_program(chiral, tmp_path, marks, held):
+    """chiral_region() of chiral.h: what the program does in a region waits for the followers."""
+    prctl = {"x86_64": 157, "aarch64": 167}[NATIVE]
+    mark = "".join(f"syscall({prctl}, 0x43485250, {on}, 0, 0, 0);" for on in marks)
+    # What leaves a region belongs to it.
+    before, after = (mark, "") if len(marks) == 2 else ("", mark)
+    script = (f"sub put {{ open(F, '>', $_[0]); syswrite(F, qq(2\\n)); close(F) }} {before}"
+              f"open(G, 'go'); <G>; put('early'); {after} put('late'); print 'end'")
+    leader_waits(chiral, ["/usr/bin/perl", "-e", script], [], tmp_path, held)
+
+
+def leader_waits(chiral, program, options, tmp_path, held):
+    """The program reads a line from the file go, writes to the file early and then to the file late."""
     go = tmp_path / "go"
     os.mkfifo(go)
-    script = "read x <go; echo 1 >early; echo 2 | cat >late; echo end"
-    s = chiral.run(LOCAL_LOCAL, ["/bin/sh", "-c", script], ["--policy", path], cwd=str(tmp_path))
+    s = chiral.run(LOCAL_LOCAL, program, ["--capture", "ptrace", *options], cwd=str(tmp_path))
     monitor = follower_monitor(s)
     with open(go, "w", encoding="ascii") as f:      # its reader is there: the leader is at read(2)
         os.kill(monitor, signal.SIGSTOP)

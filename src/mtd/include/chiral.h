@@ -7,9 +7,17 @@
 #ifndef CHIRAL_H
 #define CHIRAL_H
 
+#ifndef __CHIRAL_MTD__
+#include <errno.h>
+#include <sys/prctl.h>
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The kernel answers EINVAL: no option of prctl(2) has this number. */
+#define CHIRAL_PR_REGION 0x43485250
 
 enum chiral_isa { CHIRAL_ISA_OTHER, CHIRAL_ISA_X86_64, CHIRAL_ISA_AARCH64 };
 
@@ -56,6 +64,24 @@ static inline int chiral_switch(void)
 }
 
 #endif
+
+/*
+ * For programs that run as variants: between chiral_region(1) and chiral_region(0) each system call of the
+ * calling thread waits until the followers have made the same one, as with --level lockstep; a rule of
+ * the policy about a call counts more. Calls that the kernel records (--capture bpf) do not wait.
+ * Elsewhere nothing happens. Leaves errno alone.
+ */
+static inline void chiral_region(int on)
+{
+#ifdef __CHIRAL_MTD__
+	(void)on;
+#else
+	int before = errno;
+
+	prctl(CHIRAL_PR_REGION, (unsigned long)(on != 0), 0ul, 0ul, 0ul);
+	errno = before;
+#endif
+}
 
 #ifdef __cplusplus
 }

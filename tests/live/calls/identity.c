@@ -82,6 +82,7 @@ static void options(void)
 	EXPECT(OPTION(SET_VMA, PR_SET_VMA_ANON_NAME, nowhere, 0, NULL) <= 0);
 	FAILS(OPTION(GET_PDEATHSIG, nowhere), EFAULT);
 	FAILS(prctl(12345), EINVAL);
+	FAILS(prctl(0x43485250, 0), EINVAL); /* chiral_region() */
 	EXPECT(personality(0xffffffff) >= 0);
 	say("prctl, personality\n");
 }
