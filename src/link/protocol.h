@@ -34,7 +34,7 @@
  *
  * Bodies, where one is more than a line: HELLO below; START, STARTED, EXITED in session/start.h; events
  * in event/event.h; VERDICT and REPORTED (a report) in match/report.h; EXEC in node/exec.h;
- * MOVE_START in mtd/remote.h, MOVE in mtd/pages/wire.h. str is a u32
+ * MOVE_START and MOVE_POINTS in mtd/remote.h, MOVE in mtd/pages/wire.h. str is a u32
  * length and the bytes. All others are empty.
  */
 #define FRAME_TYPES(X)                                                                             \
@@ -64,7 +64,8 @@
 	X(NOTICE, "F: a difference that the policy lets pass: its report")                         \
 	X(MOVE_START, "H: be the other node of a program that moves; FILE follows. Answered by "   \
 		      "STARTED: u32 how its memory is watched")                                    \
-	X(MOVE, "H, N: pages and messages of a program that moves")
+	X(MOVE, "H, N: pages and messages of a program that moves")                                \
+	X(MOVE_POINTS, "H: probabilities of its switch points, from now on")
 
 enum frame_type {
 #define X(name, text) FRAME_##name,

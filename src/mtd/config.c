@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -64,26 +65,53 @@ static void warn_unknown(const struct mtd_manifest *m, const struct mtd_points *
 	}
 }
 
-int mtd_config_seal(const void *data, size_t size, struct mtd_config **ret_mapped)
+int mtd_config_share(const void *config, size_t size, struct mtd_config_file *ret)
 {
-	const int seals = F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
 	cleanup_close int fd = memfd_create("chiral-mtd-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	void *p;
+	void *c;
 
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
 		return log_errno(errno, "cannot make the configuration");
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
+	c = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (c == MAP_FAILED)
 		return log_errno(errno, "cannot make the configuration");
-	memcpy(p, data, size);
-	if (!ret_mapped)
-		munmap(p, size);
-	/* What is mapped by now can be written, Linux 5.1. */
-	if (fcntl(fd, F_ADD_SEALS, seals) < 0)
-		return log_errno(errno, "cannot seal the configuration");
-	if (ret_mapped)
-		*ret_mapped = p;
-	return take_fd(&fd);
+	memcpy(c, config, size);
+	*ret = (struct mtd_config_file){ .fd = -1, .c = c, .size = size };
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0) {
+		int r = log_errno(errno, "cannot make the configuration");
+
+		mtd_config_unshare(ret);
+		return r;
+	}
+	ret->fd = take_fd(&fd);
+	return 0;
+}
+
+/* The program may read meanwhile: an odd generation tells it that nothing is to be relied on. */
+int mtd_config_change(struct mtd_config_file *f, const void *config, size_t size)
+{
+	struct mtd_config head;
+	const size_t from = offsetof(struct mtd_config, largest);
+	uint32_t generation = f->c->generation;
+
+	if (size != f->size)
+		return -EINVAL;
+	memcpy(&head, config, sizeof(head));
+	if (head.n_functions != f->c->n_functions ||
+	    memcmp(head.build_id, f->c->build_id, sizeof(head.build_id)) != 0)
+		return -EINVAL;
+	__atomic_store_n(&f->c->generation, generation + 1, __ATOMIC_SEQ_CST);
+	memcpy((char *)f->c + from, (const char *)config + from, size - from);
+	__atomic_store_n(&f->c->generation, generation + 2, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+void mtd_config_unshare(struct mtd_config_file *f)
+{
+	if (f->c)
+		munmap(f->c, f->size);
+	cleanup_close_fn(&f->fd);
+	*f = MTD_NO_CONFIG_FILE;
 }
 
 static struct mtd_config *make(const struct mtd_manifest *m, const struct mtd_points *points,
@@ -130,20 +158,4 @@ struct mtd_config *mtd_config_load(const char *program, const char *points_file,
 	}
 	mtd_manifest_free(&manifest);
 	return c;
-}
-
-int mtd_config_reload(struct mtd_config *mapped, const char *program, const char *points_file)
-{
-	size_t size;
-	cleanup_free struct mtd_config *c = mtd_config_load(program, points_file, &size);
-
-	if (!c)
-		return -EINVAL;
-	if (c->n_functions != mapped->n_functions || memcmp(c->build_id, mapped->build_id, sizeof(c->build_id))) {
-		log_error("%s was built anew while it runs; its points stay as they are", program);
-		return -EINVAL;
-	}
-	/* A thread that reads meanwhile draws one number from a mixture. */
-	memcpy(mapped->largest, c->largest, size - offsetof(struct mtd_config, largest));
-	return 0;
 }

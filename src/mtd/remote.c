@@ -26,6 +26,14 @@ static bool is_config(const void *data, size_t size)
 	       size == sizeof(c) + c.n_functions * sizeof(struct mtd_rate);
 }
 
+int mtd_points_decode(const uint8_t *body, size_t len, const void **ret_config, size_t *ret_size)
+{
+	struct reader r = reader_of(body, len);
+
+	*ret_config = get_blob(&r, CONFIG_MAX_SIZE, ret_size);
+	return reader_done(&r) && is_config(*ret_config, *ret_size) ? 0 : -EPROTO;
+}
+
 int mtd_start_decode(const uint8_t *body, size_t len, struct mtd_start *ret)
 {
 	struct reader r = reader_of(body, len);

@@ -8,6 +8,7 @@
  *	<------------------------------ STARTED (u32 enum mtd_how)
  *	starts its process
  *	MOVE <------------------------> MOVE
+ *	MOVE_POINTS (u32 length and struct mtd_config) ->
  *	<------------------------------ STDIO (its stderr), EXITED (u32 wait status)
  */
 #ifndef CHIRAL_MTD_REMOTE_H
@@ -29,6 +30,9 @@ struct mtd_start {
 void mtd_start_encode(struct writer *w, const struct mtd_start *s);
 /* 0 (name is owned by the caller), -EPROTO or -ENOMEM. The configuration is checked. */
 int mtd_start_decode(const uint8_t *body, size_t len, struct mtd_start *ret);
+
+/* The body of MOVE_POINTS. 0 (borrowed from it, perhaps not aligned) or -EPROTO. The configuration is checked. */
+int mtd_points_decode(const uint8_t *body, size_t len, const void **ret_config, size_t *ret_size);
 
 /* The other node: serves a session to its end. The exit status of the serving process. */
 int mtd_serve(struct link *l, const struct frame *start);

@@ -21,7 +21,8 @@ char *mtd_file_of(const struct mtd_run *run, enum isa isa)
 
 void mtd_block_signals(sigset_t *ret)
 {
-	static const int signals[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	static const int signals[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
+				       SIGUSR2, SIGALRM, SIGWINCH };
 
 	sigemptyset(ret);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
@@ -40,6 +41,19 @@ void mtd_print_status(int fd, const char *state, const struct pager_counters *c)
 		",\"pages_pushed\":%" PRIu64 "}}\n",
 		state, c->switches, c->calls, c->frames, c->record_bytes, c->faults, c->other_faults,
 		c->pages_in, c->pages_out, c->pushed);
+}
+
+int mtd_reload(const struct mtd_run *run, struct mtd_config_file *f)
+{
+	size_t size;
+	cleanup_free struct mtd_config *c = mtd_config_load(run->argv[0], run->points, &size);
+	int r = c ? mtd_config_change(f, c, size) : -EINVAL;
+
+	if (c && r < 0)
+		log_error("%s was built again while it runs; its points stay as they are", run->argv[0]);
+	if (r == 0)
+		log_info("the points file %s was read again", run->points);
+	return r;
 }
 
 int mtd_run(const struct mtd_run *run)

@@ -4,6 +4,7 @@
 #define CHIRAL_MTD_RUN_H
 
 #include "isa/isa.h"
+#include "mtd/config.h"
 #include "mtd/pager.h"
 
 #include <signal.h>
@@ -31,6 +32,8 @@ int mtd_run_nodes(const struct mtd_run *run);
 char *mtd_file_of(const struct mtd_run *run, enum isa isa);
 /* Blocks what a session waits for: the end of children, and signals for the program. */
 void mtd_block_signals(sigset_t *ret);
+/* SIGHUP from a process: reads the points file again. 0; negative, logged, when the old points stay. */
+int mtd_reload(const struct mtd_run *run, struct mtd_config_file *f);
 /* A status line; nothing when nobody asked for it. */
 void mtd_print_status(int fd, const char *state, const struct pager_counters *c);
 

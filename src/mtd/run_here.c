@@ -23,10 +23,9 @@ enum side { SIDE_HOME, SIDE_OTHER, _SIDE_MAX };
 
 struct session {
 	const struct mtd_run *run;
-	int memory, config;
+	int memory;
+	struct mtd_config_file config;
 	struct mtd_control *control;
-	struct mtd_config *live;	/* what both read */
-	size_t config_size;
 	pid_t pid[_SIDE_MAX];
 	int status[_SIDE_MAX];	/* of waitpid(2) */
 	bool ended[_SIDE_MAX];
@@ -58,9 +57,9 @@ static int start(struct session *s)
 	config = mtd_config_load(s->run->argv[0], s->run->points, &size);
 	if (!config)
 		return -EINVAL;
-	s->config_size = size;
-	s->config = mtd_config_seal(config, size, &s->live);
-	r = s->config < 0 ? s->config : make_memory(s);
+	r = mtd_config_share(config, size, &s->config);
+	if (r == 0)
+		r = make_memory(s);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
@@ -69,7 +68,7 @@ static int start(struct session *s)
 		cleanup_free char *file = mtd_file_of(s->run, isa[i]);
 		const struct mtd_process process = {
 			.file = file, .argv = s->run->argv, .isa = isa[i], .home = i == SIDE_HOME,
-			.memory = s->memory, .config = s->config, .link = fds[i], .pages = -1,
+			.memory = s->memory, .config = s->config.fd, .link = fds[i], .pages = -1,
 			.stderr_fd = -1 };
 
 		r = s->pid[i] = file ? mtd_process_start(&process) : -ENOMEM;
@@ -106,25 +105,10 @@ static bool all_ended(const struct session *s)
 	return true;
 }
 
-/* The next point draws by the new probabilities, however far it was away. */
-static void reload_points(const struct session *s)
-{
-	static const int kick[] = { MTD_KICK_HOME, MTD_KICK_OTHER };
-
-	if (mtd_config_reload(s->live, s->run->argv[0], s->run->points) < 0)
-		return;
-	for (int i = 0; i < _SIDE_MAX; i++)
-		if (s->pid[i] > 0 && !s->ended[i])
-			kill(s->pid[i], kick[i]);
-	log_info("the points file %s was read again", s->run->points);
-}
-
-/* A signal from a terminal reached home as well. SIGHUP from elsewhere is for us. */
+/* A signal from a terminal reached home as well. */
 static void pass_on(const struct session *s, const siginfo_t *si)
 {
-	if (si->si_signo == SIGHUP && si->si_code != SI_KERNEL)
-		reload_points(s);
-	else if (si->si_code != SI_KERNEL && s->pid[SIDE_HOME] > 0 && !s->ended[SIDE_HOME])
+	if (si->si_code != SI_KERNEL && s->pid[SIDE_HOME] > 0 && !s->ended[SIDE_HOME])
 		kill(s->pid[SIDE_HOME], si->si_signo);
 }
 
@@ -138,6 +122,8 @@ static void wait_for_end(struct session *s, const sigset_t *set)
 
 		if (sigtimedwait(set, &si, &second) < 0)
 			print_status(s, "running");
+		else if (si.si_signo == SIGHUP && si.si_code != SI_KERNEL)
+			mtd_reload(s->run, &s->config);
 		else if (si.si_signo != SIGCHLD)
 			pass_on(s, &si);
 	}
@@ -167,7 +153,7 @@ static int exit_status(const struct session *s)
 
 int mtd_run_here(const struct mtd_run *run)
 {
-	struct session s = { .run = run, .memory = -1, .config = -1 };
+	struct session s = { .run = run, .memory = -1, .config = MTD_NO_CONFIG_FILE };
 	int status = EXIT_OWN_FAILURE;
 	sigset_t set;
 
@@ -180,9 +166,7 @@ int mtd_run_here(const struct mtd_run *run)
 	kill_all(&s);
 	if (s.control)
 		munmap(s.control, MTD_PAGE);
-	if (s.live)
-		munmap(s.live, s.config_size);
 	cleanup_close_fn(&s.memory);
-	cleanup_close_fn(&s.config);
+	mtd_config_unshare(&s.config);
 	return status;
 }

@@ -29,8 +29,7 @@
 
 struct session {
 	const struct mtd_run *run;
-	struct mtd_config *config;
-	size_t config_size;
+	struct mtd_config_file config;
 	struct peer other;
 	struct pager pager;
 	int signals;
@@ -44,8 +43,8 @@ struct session {
 
 static int ask_other(struct session *s)
 {
-	struct mtd_start start = { .name = s->run->argv[0], .how = s->run->how, .config = s->config,
-				   .config_size = s->config_size };
+	struct mtd_start start = { .name = s->run->argv[0], .how = s->run->how, .config = s->config.c,
+				   .config_size = s->config.size };
 	cleanup_free char *file = NULL;
 	struct writer w = { 0 };
 	struct frame f;
@@ -68,12 +67,11 @@ static int ask_other(struct session *s)
 static int start_home(struct session *s)
 {
 	cleanup_free char *file = mtd_file_of(s->run, ISA_X86_64);
-	cleanup_close int config = mtd_config_seal(s->config, s->config_size, NULL);
 	struct mtd_process process = { .file = file, .argv = s->run->argv, .isa = ISA_X86_64, .home = true,
-				       .config = config, .how = MTD_HOW_UFFD, .stderr_fd = -1 };
+				       .config = s->config.fd, .how = MTD_HOW_UFFD, .stderr_fd = -1 };
 	struct pager_ends ends;
 	char why[320];
-	int r = file && config >= 0 ? pager_init(&s->pager, true, s->other.link, &ends) : -ENOMEM;
+	int r = file ? pager_init(&s->pager, true, s->other.link, &ends) : -ENOMEM;
 
 	if (r < 0)
 		return r;
@@ -93,12 +91,16 @@ static int start_home(struct session *s)
 
 static int start(struct session *s)
 {
+	size_t size;
+	cleanup_free struct mtd_config *config = mtd_config_load(s->run->argv[0], s->run->points, &size);
 	uint8_t id[16];
 	int r;
 
-	s->config = mtd_config_load(s->run->argv[0], s->run->points, &s->config_size);
-	if (!s->config)
+	if (!config)
 		return -EINVAL;
+	r = mtd_config_share(config, size, &s->config);
+	if (r < 0)
+		return r;
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return log_errno(EIO, "cannot get random bytes for the session");
 	r = peer_connect(&s->other, s->run->node, NULL, id);
@@ -229,14 +231,31 @@ static void beat(struct session *s)
 	mtd_print_status(s->run->status_fd, "running", &s->pager.counters);
 }
 
+static void reload(struct session *s)
+{
+	struct writer w = { 0 };
+
+	if (mtd_reload(s->run, &s->config) < 0)
+		return;
+	put_blob(&w, s->config.c, s->config.size);
+	if (w.failed || (!s->other_ended && link_send(s->other.link, FRAME_MOVE_POINTS, w.data, w.len) < 0))
+		log_warn("the other node goes on with the points that it had");
+	writer_free(&w);
+}
+
 /* A signal from a terminal reached home as well. */
 static void on_signal(struct session *s)
 {
 	struct signalfd_siginfo si;
 
-	while (read(s->signals, &si, sizeof(si)) == sizeof(si))
-		if (si.ssi_signo != SIGCHLD && si.ssi_code != SI_KERNEL && !s->home_ended)
+	while (read(s->signals, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGCHLD || si.ssi_code == SI_KERNEL || s->home_ended)
+			continue;
+		if (si.ssi_signo == SIGHUP)
+			reload(s);
+		else
 			kill(s->pager.pid, (int)si.ssi_signo);
+	}
 	if (s->home_ended || waitpid(s->pager.pid, &s->home_status, WNOHANG) != s->pager.pid)
 		return;
 	s->home_ended = true;
@@ -289,6 +308,7 @@ static void run(struct session *s)
 int mtd_run_nodes(const struct mtd_run *run_)
 {
 	struct session s = { .run = run_, .signals = -1, .exit_status = -1, .end_by = INT64_MAX,
+			     .config = MTD_NO_CONFIG_FILE,
 			     .pager = { .memory = -1, .program = -1, .faults = -1 } };
 	int status = EXIT_OWN_FAILURE;
 	sigset_t set;
@@ -310,6 +330,6 @@ int mtd_run_nodes(const struct mtd_run *run_)
 	pager_free(&s.pager);
 	peer_close(&s.other);
 	cleanup_close_fn(&s.signals);
-	free(s.config);
+	mtd_config_unshare(&s.config);
 	return status;
 }

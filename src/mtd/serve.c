@@ -27,6 +27,7 @@
 struct other {
 	struct link *link;
 	struct pager pager;
+	struct mtd_config_file config;
 	int errors;	/* the program's stderr */
 	int pidfd;
 	bool silent;	/* the program has closed its end */
@@ -52,26 +53,25 @@ static int start_process(struct other *o, const struct mtd_start *s, const char 
 	char *argv[] = { s->name, NULL };
 	struct mtd_process process = { .file = file, .argv = argv, .isa = s->isa, .how = s->how };
 	struct pager_ends ends;
-	int config, errors[2], r;
+	int errors[2], r;
 
 	r = pager_init(&o->pager, false, o->link, &ends);
 	if (r < 0)
 		return r;
-	config = mtd_config_seal(s->config, s->config_size, NULL);
-	if (config < 0 || pipe2(errors, O_CLOEXEC) < 0) {
-		r = config < 0 ? config : log_errno(errno, "cannot make a pipe");
-	} else {
+	r = mtd_config_share(s->config, s->config_size, &o->config);
+	if (r == 0 && pipe2(errors, O_CLOEXEC) < 0)
+		r = log_errno(errno, "cannot make a pipe");
+	if (r == 0) {
 		o->errors = errors[0];
 		fcntl(errors[0], F_SETFL, O_NONBLOCK);
 		process.memory = o->pager.memory;
-		process.config = config;
+		process.config = o->config.fd;
 		process.link = ends.link;
 		process.pages = ends.pages;
 		process.stderr_fd = errors[1];
 		r = o->pager.pid = mtd_process_start(&process);
 		close(errors[1]);
 	}
-	close(config);
 	close(ends.link);
 	close(ends.pages);
 	o->pidfd = r < 0 ? -1 : (int)syscall(SYS_pidfd_open, o->pager.pid, 0);
@@ -108,12 +108,25 @@ static int after_pager(struct other *o, int r)
 	return r == -EPIPE ? 0 : r;
 }
 
+static int on_points(struct other *o, const struct frame *f)
+{
+	const void *config;
+	size_t size;
+	int r = mtd_points_decode(f->body, f->len, &config, &size);
+
+	if (r == 0)
+		r = mtd_config_change(&o->config, config, size);
+	return r < 0 ? log_errno(-r, "%s sent points that are not this program's", link_peer(o->link)) : 0;
+}
+
 static int on_frame(struct other *o, const struct frame *f)
 {
 	o->heard_at = time_now_ms();
 	switch (f->type) {
 	case FRAME_MOVE:
 		return o->silent ? 0 : after_pager(o, pager_receive(&o->pager, f));
+	case FRAME_MOVE_POINTS:
+		return on_points(o, f);
 	case FRAME_HEARTBEAT:
 		return 0;
 	default:
@@ -224,7 +237,7 @@ static int serve(struct other *o, const struct mtd_start *s)
 
 int mtd_serve(struct link *l, const struct frame *start)
 {
-	struct other o = { .link = l, .errors = -1, .pidfd = -1,
+	struct other o = { .link = l, .errors = -1, .pidfd = -1, .config = MTD_NO_CONFIG_FILE,
 			   .pager = { .memory = -1, .program = -1, .faults = -1 } };
 	struct mtd_start s;
 	struct writer config = { 0 };
@@ -241,6 +254,7 @@ int mtd_serve(struct link *l, const struct frame *start)
 	if (o.pager.pid > 0 && !o.ended)
 		kill(o.pager.pid, SIGKILL);
 	pager_free(&o.pager);
+	mtd_config_unshare(&o.config);
 	cleanup_close_fn(&o.errors);
 	cleanup_close_fn(&o.pidfd);
 	return r;

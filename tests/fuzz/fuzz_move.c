@@ -160,11 +160,24 @@ static void try_start(const uint8_t *data, size_t size)
 	free(s.name);
 }
 
+static void try_points(const uint8_t *data, size_t size)
+{
+	const void *config;
+	struct mtd_config c;
+	size_t n;
+
+	if (mtd_points_decode(data, size, &config, &n) < 0)
+		return;
+	memcpy(&c, config, sizeof(c));
+	fuzz_check(n + sizeof(uint32_t) == size && n == sizeof(c) + c.n_functions * sizeof(struct mtd_rate));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	try_move(data, size, true);
 	try_move(data, size, false);
 	try_start(data, size);
+	try_points(data, size);
 	return 0;
 }
 
@@ -188,6 +201,9 @@ void fuzz_seeds(void)
 	struct writer w = { 0 };
 
 	mtd_start_encode(&w, &start);
+	fuzz_seed(w.data, w.len);
+	writer_reset(&w);
+	put_blob(&w, &config, sizeof(config));
 	fuzz_seed(w.data, w.len);
 	writer_reset(&w);
 	/* To home. */

@@ -3,11 +3,13 @@
 #include "unit.h"
 
 #include "base/cleanup.h"
+#include "mtd/config.h"
 #include "mtd/pages/hot.h"
 #include "mtd/pages/wire.h"
 #include "mtd/remote.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 static void test_items(void **state)
 {
@@ -107,6 +109,32 @@ static void test_start(void **state)
 	writer_free(&w);
 }
 
+static void test_points(void **state)
+{
+	struct mtd_config config = { .magic = MTD_CONFIG_MAGIC }, *got;
+	struct mtd_config_file f;
+	struct writer w = { 0 };
+	const void *data;
+	size_t size;
+
+	assert_int_equal(mtd_config_share(&config, sizeof(config), &f), 0);
+	assert_true(mmap(NULL, f.size, PROT_WRITE, MAP_SHARED, f.fd, 0) == MAP_FAILED);
+	config.largest[MTD_TO_HOME] = 7;
+	put_blob(&w, &config, sizeof(config));
+	assert_int_equal(mtd_points_decode(w.data, w.len, &data, &size), 0);
+	assert_int_equal(mtd_config_change(&f, data, size), 0);
+	got = f.c;
+	assert_true(got->largest[MTD_TO_HOME] == 7 && got->generation == 2 && got->magic == MTD_CONFIG_MAGIC);
+	/* Of another program. */
+	config.build_id[1] = 1;
+	assert_int_equal(mtd_config_change(&f, &config, sizeof(config)), -EINVAL);
+	assert_int_equal(got->generation, 2);
+	for (size_t n = 0; n < w.len; n++)
+		assert_int_equal(mtd_points_decode(w.data, n, &data, &size), -EPROTO);
+	mtd_config_unshare(&f);
+	writer_free(&w);
+}
+
 static void test_travelling(void **state)
 {
 	struct hot h = { 0 };
@@ -130,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_items),	     cmocka_unit_test(test_wrong_items),
 		cmocka_unit_test(test_page_numbers), cmocka_unit_test(test_start),
+		cmocka_unit_test(test_points),
 		cmocka_unit_test(test_travelling),
 	};
 

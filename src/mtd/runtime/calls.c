@@ -109,18 +109,6 @@ static void close_on_exec(void)
 	}
 }
 
-/* The program does not know of kicks: what one interrupts begins again. */
-static long call_unkicked(long nr, const long *a)
-{
-	long r;
-
-	signals_take_kick();
-	do
-		r = isa_call_x86_64(nr, a);
-	while (r == -EINTR && signals_take_kick() && !signals_pending());
-	return r;
-}
-
 /* At home. */
 long perform_call(long nr, const long *a)
 {
@@ -140,7 +128,7 @@ long perform_call(long nr, const long *a)
 	}
 	if (nr == NR_execve)
 		close_on_exec();
-	return call_unkicked(nr, a);
+	return isa_call_x86_64(nr, a);
 }
 
 /* Of the node on which the thread is not home. */
@@ -201,6 +189,7 @@ static long call_with_signals(long nr, const long *a)
 	for (;;) {
 		long r;
 
+		draw_again_if_changed();
 		if (signals_pending())
 			deliver_signals();
 		r = call_home(nr, a);

@@ -60,17 +60,14 @@ extern const uint64_t __mtd_build_id[2];
 
 void link_greet(void)
 {
-	int64_t hello[] = { (int64_t)__mtd_build_id[0], (int64_t)__mtd_build_id[1], mtd_node.role,
-			    isa_call(OWN_getpid, 0, 0, 0, 0, 0, 0) };
+	int64_t hello[] = { (int64_t)__mtd_build_id[0], (int64_t)__mtd_build_id[1], mtd_node.role };
 	struct mtd_message m;
 
-	link_send(MTD_HELLO, hello, 4);
+	link_send(MTD_HELLO, hello, 3);
 	if (link_receive(&m) < 0)
 		die("the other node's process ended before it began");
 	if (m.type != MTD_HELLO || m.v[2] == mtd_node.role)
 		die("the peer is not the other node of this program");
 	if (m.v[0] != hello[0] || m.v[1] != hello[1])
 		die("the two nodes have files of different builds; build the program again");
-	if (mtd_node.pages < 0)
-		mtd_node.peer = (int)m.v[3];
 }

@@ -36,7 +36,6 @@ struct node {
 	int memory, config_fd, link;	/* descriptors; -1 when alone */
 	int pages;			/* descriptor to the pager; -1: one memory file for both nodes */
 	enum mtd_how how;
-	int peer;			/* process id of the other node's process; 0: on another machine */
 	const struct mtd_config *config;
 };
 extern struct node mtd_node;
@@ -111,6 +110,8 @@ _Noreturn void run_thread(void);
 /* The same for a thread that has unwound. */
 _Noreturn void run_thread_again(void);
 void draw_count(void);
+/* The launcher may have written other probabilities. */
+void draw_again_if_changed(void);
 
 /* link.c */
 void link_send(uint32_t type, const int64_t *v, unsigned n);
@@ -122,6 +123,17 @@ void link_greet(void);
 void pages_begin(uint64_t data_size);
 /* Home: the pages become zeros, on both nodes. 0 or -errno. */
 long pages_discard(uint64_t at, uint64_t size);
+/* handlers.c, for the other node: a stack for the runtime's own handlers, and one of those. */
+void handlers_begin(void);
+void handlers_set(int signal, uint64_t handler, uint64_t mask);
+/* The next point, if the thread is here, takes the slow path, and is not taken for one that was drawn.
+ * For signal handlers too. */
+void look_at_next_point(void);
+/* The other node: every MTD_LOOK_MS of processor time, to see what home has for the thread. */
+void look_begin(void);
+int look_is_due(void);
+void look_done(void);
+
 /* segv.c: from now on an access to a page that is not there asks the pager. */
 void segv_begin(uint64_t data_size);
 
@@ -133,10 +145,6 @@ long call_home(long nr, const long *a);
 _Noreturn void end_program(int status);
 
 /* signals.c */
-/* From now on this process can be kicked. */
-void signals_begin(void);
-/* Was it, since the last call of this function? */
-int signals_take_kick(void);
 /* rt_sigaction of the program, at home. */
 long signals_set_action(const long *a);
 int signals_handling(void);

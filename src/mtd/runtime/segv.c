@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where there is no userfaultfd: pages that are not there are not readable, those that the other node
- * may read are not writable, and a SIGSEGV asks the pager. The pager takes pages away by a signal. Both
- * handlers have a stack of their own, and block each other: so at any time one of them reads PAGES.
+ * may read are not writable, and a SIGSEGV asks the pager. The pager takes pages away by a signal. The
+ * two handlers block each other: so at any time one of them reads PAGES.
  * Only for a node whose kernel does not look at the program's memory.
  */
 #include "mtd/runtime/runtime.h"
@@ -11,13 +11,7 @@
 
 #define EINTR	    4
 #define SIG_SEGV    11
-#define SA_SIGINFO  0x4ul
-#define SA_RESTORER 0x04000000ul
-#define SA_ONSTACK  0x08000000ul
-#define SA_RESTART  0x10000000ul
 #define BIT(signal) (1ull << ((signal)-1))
-
-static char handler_stack[65536] __attribute__((aligned(64)));
 
 static void write_message(uint32_t type, uint64_t address)
 {
@@ -69,8 +63,6 @@ static void on_signal(int signal, const void *info, void *context)
 		;
 }
 
-static void set_handler(int signal, uint64_t handler, uint64_t mask);
-
 /* SIGSEGV. info: siginfo_t, whose address is at byte 16. */
 static void on_fault(int signal, const char *info, void *context)
 {
@@ -85,33 +77,13 @@ static void on_fault(int signal, const char *info, void *context)
 	if (m.type == MTD_PAGE_ACCESS)
 		protect(address & ~(MTD_PAGE - 1), MTD_PAGE, m.access);
 	else	/* it faults again, and that is its end */
-		set_handler(signal, 0, 0);
-}
-
-static void set_handler(int signal, uint64_t handler, uint64_t mask)
-{
-	/* The kernel's struct sigaction. */
-	struct {
-		uint64_t handler, flags, restorer, mask;
-	} action = { handler, SA_SIGINFO | SA_ONSTACK | SA_RESTART, isa_signal_return(), mask };
-
-	if (action.restorer)
-		action.flags |= SA_RESTORER;
-	if (isa_call(OWN_rt_sigaction, signal, (long)&action, 0, 8, 0, 0) < 0)
-		die("the kernel takes no signal handler");
+		handlers_set(signal, 0, 0);
 }
 
 void segv_begin(uint64_t data_size)
 {
-	struct {
-		void *at;
-		uint64_t flags, size;
-	} stack = { handler_stack, 0, sizeof(handler_stack) };
-
-	if (isa_call(OWN_sigaltstack, (long)&stack, 0, 0, 0, 0, 0) < 0)
-		die("the kernel takes no stack for signal handlers");
-	set_handler(MTD_PAGES_SIGNAL, (uint64_t)on_signal, BIT(SIG_SEGV));
-	set_handler(SIG_SEGV, (uint64_t)on_fault, BIT(MTD_PAGES_SIGNAL));
+	handlers_set(MTD_PAGES_SIGNAL, (uint64_t)on_signal, BIT(SIG_SEGV));
+	handlers_set(SIG_SEGV, (uint64_t)on_fault, BIT(MTD_PAGES_SIGNAL));
 	if (data_size)
 		protect(MTD_DATA, data_size, 0);
 #define TAKE_AWAY(at, size) protect(at, size, 0);

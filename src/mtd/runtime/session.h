@@ -33,6 +33,8 @@ enum { MTD_AT_ENTRY, MTD_AT_EXIT, _MTD_WHERE_MAX };
 struct mtd_config {
 	uint32_t magic;
 	uint32_t n_functions;		/* rates that follow, at most MTD_MAX_FUNCTIONS */
+	uint32_t generation;		/* odd: the launcher is writing */
+	uint32_t zero;
 	uint64_t build_id[2];
 	uint32_t largest[_MTD_DIRECTION_MAX];	/* parts per million; 0: never */
 	uint64_t bit[_MTD_DIRECTION_MAX][64];
@@ -55,8 +57,7 @@ struct mtd_control {
 enum mtd_want { MTD_WANT_NOTHING, MTD_WANT_SWITCH, MTD_WANT_FORK };
 
 enum mtd_message_type {
-	MTD_HELLO = 1,	/* v[0..1]: build id; v[2]: role; v[3]: process id, of use where both
-			 * are on one machine. First message of each side */
+	MTD_HELLO = 1,	/* v[0..1]: build id; v[2]: role. First message of each side */
 	MTD_SWITCH,	/* the thread goes on at the receiver; v[0] end of the records, v[1] top of the
 			 * shadow stack before it unwound, v[2] frames: what a pager sends along */
 	MTD_CALL,	/* to home: v[0] number (x86-64), v[1..6] arguments */
@@ -98,12 +99,11 @@ struct mtd_page_message {
 	uint64_t address;
 };
 
-/* Signals that end a wait for the count to run out: something has come up. SIGUSR2 on the other node,
- * where they are free; the last real-time signal at home, which the program cannot use. */
-#define MTD_KICK_HOME  64
-#define MTD_KICK_OTHER 12
-
-/* SIGUSR1: home has the program's signals, so that it is free on the other node. */
+/* SIGUSR1, SIGUSR2: home has the program's signals, so that they are free on the other node. */
 #define MTD_PAGES_SIGNAL 10
+#define MTD_LOOK_SIGNAL	 12
+
+/* Of processor time on the other node: as long as a thread that makes no call may not hear of a signal. */
+#define MTD_LOOK_MS 50
 
 #endif

@@ -6,8 +6,6 @@
  */
 #include "mtd/runtime/runtime.h"
 
-#include "calls.h"
-
 #define EINVAL	 22
 #define ENOSYS	 38
 #define N_SIGNALS 64
@@ -16,8 +14,6 @@ enum { NR_rt_sigaction = 13 };
 enum { SIG_ILL = 4, SIG_BUS = 7, SIG_FPE = 8, SIG_KILL = 9, SIG_SEGV = 11, SIG_STOP = 19 };
 
 #define SA_SIGINFO	0x4ul
-#define SA_RESTORER	0x04000000ul
-#define SA_ONSTACK	0x08000000ul
 #define SA_RESTART	0x10000000ul
 #define SA_RESETHAND	0x80000000ul
 #define HANDLER_DEFAULT 0ul
@@ -53,41 +49,7 @@ static void note(int signal, const struct info *info, void *context)
 	(void)context;
 	SIGNALS->info[signal - 1] = *info;
 	__atomic_fetch_or(&SIGNALS->pending, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
-	/* Running here: the next point takes the slow path. Else that of the other node. */
-	if (__mtd_mode == MTD_RUN)
-		__mtd_count = -1;
-	else if (mtd_node.peer > 0)
-		isa_call(OWN_kill, mtd_node.peer, MTD_KICK_OTHER, 0, 0, 0, 0);
-}
-
-static volatile int kicked;
-
-static void on_kick(int signal, const struct info *info, void *context)
-{
-	(void)signal, (void)info, (void)context;
-	kicked = 1;
-	if (__mtd_mode == MTD_RUN)
-		__mtd_count = -1;
-}
-
-int signals_take_kick(void)
-{
-	int was = kicked;
-
-	kicked = 0;
-	return was;
-}
-
-void signals_begin(void)
-{
-	struct action action = { (uint64_t)on_kick, SA_SIGINFO | SA_ONSTACK | SA_RESTART,
-				 isa_signal_return(), 0 };
-	int signal = mtd_node.role == ROLE_HOME ? MTD_KICK_HOME : MTD_KICK_OTHER;
-
-	if (action.restorer)
-		action.flags |= SA_RESTORER;
-	if (isa_call(OWN_rt_sigaction, signal, (long)&action, 0, 8, 0, 0) < 0)
-		die("the kernel takes no signal handler");
+	look_at_next_point();
 }
 
 /* Should a call that the signal interrupted begin again? */
@@ -156,7 +118,7 @@ long signals_set_action(const long *a)
 	struct action *old = (struct action *)a[2], before, kernel;
 	long signal = a[0], r;
 
-	if (signal < 1 || signal > N_SIGNALS || signal == MTD_KICK_HOME || a[3] != 8)
+	if (signal < 1 || signal > N_SIGNALS || a[3] != 8)
 		return -EINVAL;
 	before = SIGNALS->action[signal - 1];
 	if (new && new->handler != HANDLER_DEFAULT && new->handler != HANDLER_IGNORE && is_fault(signal)) {

@@ -219,11 +219,13 @@ void mtd_start(uint64_t *sp)
 		init_thread_block();
 		share_arguments(argc, argv, env);
 	}
+	if (mtd_node.role == ROLE_OTHER) {
+		handlers_begin();
+		look_begin();
+	}
 	if (mtd_node.pages >= 0)
 		pages_begin(data_size());
-	if (mtd_node.role != ROLE_ALONE) {
-		signals_begin();
+	if (mtd_node.role != ROLE_ALONE)
 		link_greet();
-	}
 	isa_run_on_stack((void *)(stack_of(mtd_node.role) + MTD_STACK_SIZE), run_thread);
 }

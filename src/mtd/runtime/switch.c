@@ -39,28 +39,46 @@ static unsigned direction(void)
 	return mtd_node.role == ROLE_OTHER ? MTD_TO_HOME : MTD_FROM_HOME;
 }
 
-void draw_count(void)
+/* Of the configuration that the count was drawn from. */
+static uint32_t drawn_generation;
+
+static uint32_t generation(void)
 {
-	const struct mtd_config *c = mtd_node.config;
-	unsigned d = direction();
+	return mtd_node.config ? __atomic_load_n(&mtd_node.config->generation, __ATOMIC_ACQUIRE) : 0;
+}
+
+static int64_t draw(const struct mtd_config *c, unsigned d)
+{
 	static uint64_t random[63];	/* private: the kernel writes it */
 	int64_t n = 0;
 
-	if (!c || !c->largest[d] || control()->stays) {
-		__mtd_count = signals_pending() ? -1 : INT64_MAX;
-		return;
-	}
+	if (!c || !c->largest[d] || control()->stays)
+		return INT64_MAX;
 	get_random(random, sizeof(random));
 	for (int k = 0; k < 63; k++)
 		if (random[k] < c->bit[d][k])
 			n |= (int64_t)1 << k;
-	__mtd_count = n;
-	/* Home's handler may have run before that. */
-	if (signals_pending())
+	return n;
+}
+
+void draw_count(void)
+{
+	look_done();
+	drawn_generation = generation();
+	__mtd_count = draw(mtd_node.config, direction());
+	/* A handler may have run before that. */
+	if (signals_pending() || look_is_due())
 		__mtd_count = -1;
 }
 
-/* The count ran out here: is it this point's turn? */
+void draw_again_if_changed(void)
+{
+	if (__mtd_mode == MTD_RUN && !control()->want && drawn_generation != generation())
+		draw_count();
+}
+
+/* The count ran out here: is it this point's turn? A count that was not drawn from what holds now says
+ * nothing, and may be drawn again: how long one has waited already does not matter to it. */
 static int accept_point(uint32_t function, uint32_t where)
 {
 	const struct mtd_config *c = mtd_node.config;
@@ -69,6 +87,8 @@ static int accept_point(uint32_t function, uint32_t where)
 	unsigned d = direction();
 
 	if (!c || function >= c->n_functions || where >= _MTD_WHERE_MAX)
+		return 0;
+	if (look_is_due() || generation() & 1 || generation() != drawn_generation)
 		return 0;
 	rate = c->rate[function].ppm[where][d];
 	largest = c->largest[d];
