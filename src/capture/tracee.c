@@ -104,6 +104,7 @@ struct tracee *tracee_add(struct tracees *t, pid_t tid, struct process *process)
 		tr->process->most_threads = tr->process->refs;
 	tr->tid = tid;
 	tr->slot.tid = (uint32_t)tid;
+	tr->slot.process = (uint32_t)tr->process->pid;
 	mem_process_init(&tr->mem, tid);
 	tr->cx = (struct call_ctx){
 		.isa = isa_native,

@@ -245,6 +245,14 @@ static void announce_calls(struct leader *l, bool patient)
 	}
 }
 
+/* lock held */
+static void announce_siblings(struct leader *l, const struct leader_slot *slot)
+{
+	for (struct leader_slot *s = l->in_call; s; s = s->next)
+		if (!s->announced && s->process && s->process == slot->process)
+			announce_call(l, s);
+}
+
 static void slot_link(struct leader *l, struct leader_slot *slot)
 {
 	slot->next = l->in_call;
@@ -407,6 +415,7 @@ void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_r
 {
 	lock(l);
 	slot_unlink(slot);
+	announce_siblings(l, slot);
 	put_call(l, slot->tid, c,
 		 slot->announced ? CALL_PART_EXIT : entry_parts(slot) | CALL_PART_EXIT);
 	slot->call = NULL;

@@ -38,6 +38,7 @@ enum leader_barrier {
 /* A thread's call in flight; embedded in the capture's task. Zero-initialised is "in no call". */
 struct leader_slot {
 	uint32_t tid;
+	uint32_t process;		/* its threads' calls are ordered; 0: by itself */
 	const struct call_record *call; /* NULL: in no call */
 	bool announced;
 	uint8_t barrier;		/* enum leader_barrier; set by the capture before leader_enter() */
@@ -74,7 +75,8 @@ void leader_block(struct leader *l, struct leader_slot *slot, const struct call_
 void leader_announce(struct leader *l, struct leader_slot *slot);
 /* The thread is about to change its record: the call in flight is no longer announced. */
 void leader_pause(struct leader *l, struct leader_slot *slot);
-/* The call is over, its exit part is in c. */
+/* The call is over, its exit part is in c. Calls that other threads of the process are inside of are
+ * announced before, since this one may have been waiting for them. */
 void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_record *c);
 /* The call will be executed again from its entry (a signal came first). */
 void leader_cancel(struct leader *l, struct leader_slot *slot);

@@ -8,6 +8,7 @@
  * execve, a fatal signal, a kill) waits until its other threads have nothing left but DEATH. A thread
  * that is computing then is ended where it is, for it has nothing more to say.
  */
+#include "replay/order.h"
 #include "replay/replay.h"
 
 #include "variant/proc.h"
@@ -91,6 +92,18 @@ static bool is_being_ended(const struct replay *rp, const struct fprocess *p)
 	return false;
 }
 
+/*
+ * f cannot be ended yet: others have still something to do, for which they may need a lock that f has. If all
+ * that f wants is the time, it goes on with an old one, up to a call that means something.
+ */
+static void read_meanwhile(struct replay *rp, struct fthread *f)
+{
+	if (f->stop != STOP_NOTIFY || f->call.id != CALL_CLOCK_GETTIME || !order_may_read(rp, f))
+		return;
+	f->phase = PHASE_NONE; /* the leader's thread was ended inside of the same call */
+	replay_answer_reading(rp, f);
+}
+
 /* The leader's process was ended from outside, or by what its follower has not done. */
 static void settle_death(struct replay *rp, struct fthread *f)
 {
@@ -98,13 +111,12 @@ static void settle_death(struct replay *rp, struct fthread *f)
 	struct reader r;
 	char text[64];
 
-	if (is_being_ended(rp, f->process))
-		return;
 	if (!replay_may_end(rp, f)) {
-		/* The others may wait for a lock that f has while it reads the clock. */
-		replay_answer_reading(rp, f);
+		read_meanwhile(rp, f);
 		return;
 	}
+	if (is_being_ended(rp, f->process))
+		return;
 	if (!stream_peek(f->stream, &r) || event_decode(&r, &e) < 0)
 		return; /* replay_advance() says so */
 	if (WIFSIGNALED(e.wait_status) && WTERMSIG(e.wait_status) == SIGKILL) {
@@ -124,6 +136,8 @@ static void settle_fatal(struct replay *rp, struct fthread *f)
 
 	if (f->stop != STOP_NONE) {
 		replay_advance(rp, f);
+		if (stream_next(f->stream) == NEXT_FATAL && !replay_may_end(rp, f))
+			read_meanwhile(rp, f);
 		return;
 	}
 	if (f->phase != PHASE_NONE || f->sending) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matching: a held thread against the events of its stream. */
+#include "replay/order.h"
 #include "replay/replay.h"
 #include "replay/timer.h"
 
@@ -36,6 +37,7 @@ static void send_matched(struct replay *rp, const struct fthread *f)
 void replay_taken(struct replay *rp, struct fthread *f)
 {
 	stream_pop(&rp->streams, f->stream);
+	order_went_on(f);
 	if (stream_next(f->stream) >= NEXT_FATAL)
 		rp->settling = true;
 	if (rp->streams.taken_events - rp->acked_events >= rp->start->window_events / 8 ||
@@ -269,7 +271,7 @@ static bool match_elastic(struct replay *rp, struct fthread *f, unsigned parts)
 		return false;
 	if (is_elastic(f, &f->leader))
 		drop_reading(rp, f, parts);
-	else
+	else if (order_may_read(rp, f))
 		answer_reading(rp, f);
 	return true;
 }
@@ -415,7 +417,7 @@ void replay_advance(struct replay *rp, struct fthread *f)
 		uint64_t before = rp->streams.taken_events;
 		struct reader r;
 
-		if ((!dead && waits(f)) || !stream_peek(f->stream, &r))
+		if ((!dead && waits(f)) || !stream_peek(f->stream, &r) || !order_is_due(rp, f))
 			return;
 		if (event_decode(&r, &e) < 0 || !reader_done(&r)) {
 			protocol_error(rp, "an event does not decode");

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "replay/order.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,11 +156,12 @@ static void loop(struct replay *rp, int signal_fd)
 		[POLL_LINK] = { link_fd(rp->link), POLLIN, 0 },
 		[POLL_SIGNAL] = { signal_fd, POLLIN, 0 },
 	};
+	const struct timespec later = { .tv_nsec = 100000000 }, soon = { .tv_nsec = ORDER_LOOK_NS };
 	int64_t timers_at = 0;
 
 	while (rp->threads.by_tid && rp->err == 0 && !rp->killed) {
 		p[POLL_LINK].events = (short)(POLLIN | (link_queued(rp->link) ? POLLOUT : 0));
-		if (poll(p, _POLL_MAX, 100) < 0)
+		if (ppoll(p, _POLL_MAX, rp->ordering ? &soon : &later, NULL) < 0)
 			continue;
 		if (p[POLL_SIGNAL].revents)
 			at_children(rp, signal_fd);
@@ -169,6 +171,11 @@ static void loop(struct replay *rp, int signal_fd)
 			p[POLL_NOTIFY].fd = -1;
 		if (p[POLL_LINK].revents)
 			at_link(rp);
+		rp->looks++;
+		if (rp->ordering) {
+			rp->ordering = false;
+			replay_advance_all(rp);
+		}
 		if (rp->settling && !rp->diverged)
 			replay_settle(rp);
 		if (time_now_ms() >= timers_at) {

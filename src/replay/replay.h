@@ -34,6 +34,8 @@ struct replay {
 	uint8_t noticed[(_CALL_MAX + 7) / 8]; /* calls of which a difference was let pass */
 	bool started;		/* GO came */
 	bool settling;		/* a process waits to be ended: replay_settle() */
+	bool ordering;		/* a thread waits for others: order.h */
+	uint64_t looks;		/* how often threads were looked at for that */
 	bool diverged;		/* nothing is answered any more */
 	bool killed;		/* the hub wants the end */
 	int err;		/* negative errno: our failure or a lost hub */

@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-#define PREFIX sizeof(uint32_t)
+#define LENGTH sizeof(uint32_t) /* as the link has it: what is counted */
+#define PREFIX (sizeof(uint64_t) + LENGTH)
 #define TID_OFFSET 1u /* after u8 kind; see event.h */
 #define WHEN_OFFSET 5u /* of a signal; after kind and tid */
 #define KEEP (4u << 10)
@@ -52,10 +53,11 @@ static int add_event(struct streams *s, const uint8_t *event, size_t len)
 	if (!st)
 		return -ENOBUFS;
 	compact(st);
+	put_u64(&st->bytes, s->added++);
 	put_blob(&st->bytes, event, len);
 	if (st->bytes.failed)
 		return -ENOMEM;
-	s->queued_bytes += len + PREFIX;
+	s->queued_bytes += len + LENGTH;
 	return 0;
 }
 
@@ -77,15 +79,30 @@ int streams_add(struct streams *s, const uint8_t *body, size_t len)
 	return 0;
 }
 
-bool stream_peek(const struct stream *st, struct reader *ret)
+/* There is one. */
+static uint32_t next_length(const struct stream *st)
 {
 	uint32_t n;
 
+	memcpy(&n, st->bytes.data + st->head + sizeof(uint64_t), sizeof(n));
+	return n;
+}
+
+bool stream_peek(const struct stream *st, struct reader *ret)
+{
 	if (st->head == st->bytes.len)
 		return false;
-	memcpy(&n, st->bytes.data + st->head, PREFIX);
-	*ret = reader_of(st->bytes.data + st->head + PREFIX, n);
+	*ret = reader_of(st->bytes.data + st->head + PREFIX, next_length(st));
 	return true;
+}
+
+uint64_t stream_place(const struct stream *st)
+{
+	uint64_t place = UINT64_MAX;
+
+	if (st->head != st->bytes.len)
+		memcpy(&place, st->bytes.data + st->head, sizeof(place));
+	return place;
 }
 
 bool stream_look(const struct stream *st, size_t *at, struct reader *ret)
@@ -129,13 +146,12 @@ void streams_drop(struct streams *s, struct stream *st)
 
 void stream_pop(struct streams *s, struct stream *st)
 {
-	uint32_t n;
+	uint32_t n = next_length(st);
 
-	memcpy(&n, st->bytes.data + st->head, PREFIX);
 	st->head += PREFIX + n;
 	s->taken_events++;
-	s->taken_bytes += PREFIX + n;
-	s->queued_bytes -= PREFIX + n;
+	s->taken_bytes += LENGTH + n;
+	s->queued_bytes -= LENGTH + n;
 }
 
 void streams_free(struct streams *s)

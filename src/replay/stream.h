@@ -15,7 +15,7 @@
 
 struct stream {
 	uint32_t tid;		/* canonical */
-	struct writer bytes;	/* u32 length + event, one after the other */
+	struct writer bytes;	/* u64 number, u32 length, event; one after the other */
 	size_t head;		/* offset of the next event */
 	UT_hash_handle hh;
 };
@@ -35,6 +35,7 @@ enum stream_next {
 struct streams {
 	struct stream *by_tid;
 	size_t queued_max;	/* bytes; more is a leader that does not keep its window; 0: any */
+	uint64_t added;		/* events that came, of all streams */
 	uint64_t taken_events, taken_bytes; /* consumed since the start, as ACK says it */
 	size_t queued_bytes;
 };
@@ -51,6 +52,8 @@ struct stream *streams_get(struct streams *s, uint32_t tid);
 bool stream_peek(const struct stream *st, struct reader *ret);
 /* The same for the events behind it, one after the other; *at is 0 at first. */
 bool stream_look(const struct stream *st, size_t *at, struct reader *ret);
+/* The place of the next event in the leader's order of all events; UINT64_MAX: there is none. */
+uint64_t stream_place(const struct stream *st);
 enum stream_next stream_next(const struct stream *st);
 /* Forgets a stream that has nothing left; else it stays for the next thread of that id. */
 void streams_drop(struct streams *s, struct stream *st);

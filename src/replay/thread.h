@@ -27,6 +27,8 @@ struct fprocess {
 	bool ending;	/* what ends it has happened: only the deaths of its threads are awaited */
 	bool threaded;	/* has had a second thread since its exec */
 	bool moved;	/* its working directory is the leader's, as far as paths tell */
+	unsigned order_looks; /* see order.c */
+	int64_t order_looked_at;
 	/* The clocks that are elastic (see match.c): the leader's last readings. */
 	struct timespec monotonic, coarse;
 };
@@ -53,6 +55,17 @@ enum fthread_phase {
 	PHASE_MAP,		/* executes mmap of memory that gets a virtual file's bytes */
 	PHASE_SUSPEND,		/* waits for a signal of ours with the mask of its call */
 	PHASE_EXITING,
+};
+
+/* See order.h; since its last event: */
+struct order {
+	int64_t since;	 /* ms; when others began to wait for it; 0: they do not */
+	uint64_t run_ns; /* its processor time then */
+	uint64_t ran_at; /* the look (replay.looks) at which it was running; 0: none */
+	bool quiet;	 /* sleeps, or computes for long */
+	bool given_up;	 /* others have waited for it in vain */
+	bool at_lock;	 /* is held at a reading of the clock that the leader did not make */
+	int64_t read_at; /* ms; since when */
 };
 
 struct fthread {
@@ -92,6 +105,7 @@ struct fthread {
 	bool read_clock; /* its last call was a reading of the monotonic clock; see tempname.h */
 	int64_t waiting_since;	/* ms; when it began to wait for the leader's next event */
 	int64_t idle_ms;	/* of that: in which nothing of the leader's was there; see divergence.c */
+	struct order order;
 	struct history history;
 	uint64_t position;	/* compared calls */
 	struct counter counter;

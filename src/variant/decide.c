@@ -67,6 +67,12 @@ static bool looks_for_folder(const struct call_record *c, const char *path, bool
 	return by_loader && c->id == CALL_NEWFSTATAT && path[0] == '/';
 }
 
+/* As the C library's malloc opens it; so do readers that could as well be given their own node's. */
+static bool asks_for_malloc(const struct call_record *c, const char *path)
+{
+	return c->id == CALL_OPENAT && c->arg[2] == CANON_O_CLOEXEC && localpath_is_malloc_setting(path);
+}
+
 static struct verdict_of_call by_path(const struct call_row *row, const struct call_record *c,
 				      const struct vdt *vdt, const struct loader *loader,
 				      bool by_loader, char *const *extra)
@@ -77,7 +83,7 @@ static struct verdict_of_call by_path(const struct call_row *row, const struct c
 	if (!path || opens_for_writing(c))
 		return v;
 	if (localpath_match(path, extra, by_loader) || looks_for_folder(c, path, by_loader) ||
-	    (loader->python && localpath_is_python_module(path))) {
+	    asks_for_malloc(c, path) || (loader->python && localpath_is_python_module(path))) {
 		v.decision = DECIDE_LOCAL;
 		v.local_path = path;
 	} else if (row->fd_of_path && path[0] != '/' && !(row->flags & CALL_RET_FD) &&

@@ -78,6 +78,11 @@ bool localpath_is_python_module(const char *path)
 	return at && below(at, folder);
 }
 
+bool localpath_is_malloc_setting(const char *path)
+{
+	return !strcmp(path, "/proc/sys/vm/overcommit_memory");
+}
+
 bool localpath_match(const char *path, char *const *extra, bool by_loader)
 {
 	const char *rest;

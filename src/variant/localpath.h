@@ -25,4 +25,11 @@ bool localpath_match(const char *path, char *const *extra, bool by_loader);
  */
 bool localpath_is_python_module(const char *path);
 
+/*
+ * True for the kernel's rule of over-committing memory. The C library's malloc looks at it once, in
+ * whichever thread first gives memory back to the kernel: that depends on addresses, and what is done with
+ * it is each variant's own affair (glibc: sysdeps/unix/sysv/linux/malloc-sysdep.h).
+ */
+bool localpath_is_malloc_setting(const char *path);
+
 #endif

@@ -35,6 +35,7 @@ RUNS = {
     "recording": ("recording", [], 0, []),
     "threads": ("threads", ["many"], 0, []),
     "files": ("threads", ["files"], 0, []),
+    "tells": ("threads", ["tells"], 0, []),
     "main-exits": ("threads", ["main-exits"], 0, []),
     "main-executes": ("threads", ["main-executes"], 0, []),
     "main-leaves": ("threads", ["main-leaves"], 0, []),

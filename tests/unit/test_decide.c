@@ -118,6 +118,18 @@ static void test_folders_of_libraries(void **state)
 	}
 }
 
+/* The C library's malloc in any thread; a program that prints it asks in another way. */
+static void test_setting_of_malloc(void **state)
+{
+	static const char path[] = "/proc/sys/vm/overcommit_memory";
+
+	assert_int_equal(decide_open(path, O_RDONLY | O_CLOEXEC, false), DECIDE_LOCAL);
+	assert_int_equal(decide_open(path, O_RDONLY, false), DECIDE_COMPARE);
+	assert_int_equal(decide_open(path, O_WRONLY | O_CLOEXEC, false), DECIDE_COMPARE);
+	assert_int_equal(decide_open("/proc/sys/vm/overcommit_ratio", O_RDONLY | O_CLOEXEC, false),
+			 DECIDE_COMPARE);
+}
+
 static void test_python_modules(void **state)
 {
 	static const struct {
@@ -342,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_folders_of_libraries),
+		cmocka_unit_test(test_setting_of_malloc),
 		cmocka_unit_test(test_python_modules),
 		cmocka_unit_test(test_writing_is_compared),
 		cmocka_unit_test(test_relative_names),

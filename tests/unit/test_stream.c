@@ -31,10 +31,12 @@ static void test_order(void **state)
 	two = streams_get(&s, 2);
 	for (uint8_t i = 0; i < 200; i += 2) {
 		assert_true(stream_peek(one, &r) && r.left == 6 && r.p[5] == i);
+		assert_int_equal(stream_place(one), i);
 		stream_pop(&s, one);
 	}
 	assert_false(stream_peek(one, &r));
 	assert_int_equal(stream_next(one), NEXT_NOTHING);
+	assert_true(stream_place(one) == UINT64_MAX && stream_place(two) == 1);
 	assert_true(stream_peek(two, &r) && r.p[5] == 1);
 	assert_int_equal(s.taken_events, 100);
 	assert_int_equal(s.taken_bytes, 1000);
