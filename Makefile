@@ -51,9 +51,9 @@ bench: all	## native, strace and Chiral side by side, then what capturing costs 
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
 	@$(PYTHON) tests/bench/capture.py --build $(BUILD)
 
-storm: all	## signals for 30 s and 5000 processes in a row, on every combination
+storm: all	## signals for 30 s, 5000 processes in a row and 20 million calls
 	@$(PYTHON) -m pytest -p no:cacheprovider -s --chiral-build=$(BUILD) --storm-seconds=30 \
-		--storm-processes=5000 tests/e2e/test_storm.py
+		--storm-processes=5000 --storm-calls=20000000 tests/e2e/test_storm.py
 
 fuzz: native	## fuzz every parser for FUZZ_SECONDS each
 	@BUILD=$(BUILD) tests/fuzz/run.sh $(FUZZ_SECONDS)

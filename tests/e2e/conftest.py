@@ -29,6 +29,8 @@ def pytest_addoption(parser):
                      help="how leaders are captured where a test does not say (default: Chiral's)")
     parser.addoption("--storm-seconds", type=int, default=5,
                      help="how long it rains signals (default: 5)")
+    parser.addoption("--storm-calls", type=int, default=20000,
+                     help="calls that the kernel records for a slow follower")
     parser.addoption("--storm-processes", type=int, default=500,
                      help="how many processes are made in a row (default: 500)")
     parser.addoption("--without-chiral", action="store_true",

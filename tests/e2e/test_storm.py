@@ -4,14 +4,17 @@
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
-from chiral import LOCAL_LOCAL, read_proc, rss_kib, wait_until
+from chiral import LOCAL_LOCAL, NATIVE, read_proc, rss_kib, wait_until
 
 LEVELS = ["async", "lockstep"]
 # What allocators keep.
 GROWTH_KIB = 1024
+# The ring and the window, mapped and copied.
+MONITOR_KIB = 64 << 10
 
 
 @pytest.mark.limit(300)
@@ -73,3 +76,25 @@ def test_processes_leave_nothing(live, level, request):
     s.process.stdin.flush()
     s.expect(0)
     assert not s.alarms, s.story()
+
+
+@pytest.mark.limit(7200)
+@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel records for root only")
+def test_recorded_calls_for_a_slow_follower(chiral, build, request):
+    """Each call writes its number: one that was lost, doubled or out of order is an alarm."""
+    count = request.config.getoption("--storm-calls")
+    program = os.path.join(build, "tests", "live", f"recording.{NATIVE}")
+    s = chiral.run(LOCAL_LOCAL, [program, "flood", str(count)], ["--capture", "bpf"])
+    wait_until(lambda: s.variants() or not s.running(), 20, "the variants")
+    monitors = s.monitors()
+    os.setpriority(os.PRIO_PROCESS, max(monitors), 19)      # the follower's, which was started last
+    largest = 0
+    while s.running():
+        largest = max([largest, *map(rss_kib, monitors)])
+        time.sleep(0.1)
+    s.expect(0, timeout=20)
+    ended = s.status[-1]
+    print(f"{ended['recorded']} recorded, {ended['completed']}, at most {largest} KiB", end="")
+    assert not s.alarms and ended["recorded"] >= count, s.story()
+    assert ended["completed"]["full"], "the follower was never behind"
+    assert largest < MONITOR_KIB

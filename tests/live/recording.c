@@ -253,8 +253,10 @@ static void floods(int threads, int n)
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "flood")) {
-		flood(20000);
-		floods(4, 5000);
+		int n = argc > 2 ? atoi(argv[2]) : 40000;
+
+		flood(n / 2);
+		floods(4, n / 8);
 		say("floods\n");
 		return 0;
 	}
