@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from chiral import EXIT_PEER_LOST, MARKER, processes_marked, wait_until
-from mtd import Moving, alone, moving
-from test_mtd import behaviour, builder, kernels, language, pytestmark
+from mtd import alone, moving  # noqa: F401 # a fixture
+from test_mtd import behaviour, builder, kernels, language, pytestmark, wishes  # noqa: F401
 from test_mtd import _limit  # noqa: F401
 
 WAYS = {
@@ -114,6 +114,19 @@ def test_signals(builder, behaviour, moving, way, marked, what, signo):
     assert m.process.stdout.readline() == b"waiting\n"
     m.process.send_signal(signo)
     assert m.process.wait(30) == 128 + signo, m.process.stderr.read()
+
+
+@pytest.mark.parametrize("what", ["fork", "system"])
+def test_fork(builder, wishes, moving, way, marked, what):
+    """What is on the other node is the child's too."""
+    expected = alone(wishes, what)
+    m = moving(builder.points("p50", "* entry 50%"), [wishes, what], env=marked, **way)
+    assert m.finish() == (0, expected.stdout), m.stderr
+
+
+def test_exec(builder, wishes, moving, way, marked):
+    m = moving(builder.points("p100", "*"), [wishes, "exec", "/bin/sh", "-c", "exit 5"], env=marked, **way)
+    assert m.finish()[0] == 5, m.stderr
 
 
 # ---- what dies ------------------------------------------------------------------------------------
