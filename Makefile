@@ -14,7 +14,7 @@ ROUNDS ?= 1
 # Attacks of `make demo-mtd`, on a program that stays and on one that moves.
 TRIES ?= 1000
 
-.PHONY: all deps native foreign check live-coverage demo demo-mtd matrix bench fuzz storm install clean
+.PHONY: all deps native foreign check live-coverage demo demo-mtd matrix bench bench-mtd fuzz storm install clean
 .PHONY: help
 .DEFAULT_GOAL := all
 
