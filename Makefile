@@ -51,6 +51,9 @@ bench: all	## native, strace and Chiral side by side, then what capturing costs 
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
 	@$(PYTHON) tests/bench/capture.py --build $(BUILD)
 
+bench-mtd: native	## what moving costs: points, switches, calls of the other node, nginx
+	@$(PYTHON) tests/bench/moving.py --build $(BUILD)
+
 storm: all	## signals for 30 s, 5000 processes in a row and 20 million calls
 	@$(PYTHON) -m pytest -p no:cacheprovider -s --chiral-build=$(BUILD) --storm-seconds=30 \
 		--storm-processes=5000 --storm-calls=20000000 tests/e2e/test_storm.py
