@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MONITOR_MS 10000
+#define MONITOR_MS 60000
 #define STOP_MS    5000
 #define ARGS_MAX   256
 
