@@ -272,9 +272,18 @@ def memcached_use(bed, options, clients):
     bed.stop(s, 0)
 
 
+# Threads that look at what the others have done, whenever they wake up.
+WITHOUT_MAINTENANCE = ["-o", "no_lru_maintainer,no_lru_crawler,no_slab_automove"]
+
+
 @row("memcached -t 1", packages=["memcached"])
 def memcached_one(bed):
-    memcached_use(bed, ["-t", "1", "-o", "no_lru_maintainer,no_lru_crawler,no_slab_automove"], 3)
+    memcached_use(bed, ["-t", "1", *WITHOUT_MAINTENANCE], 3)
+
+
+@row("memcached -t 4, without its threads of maintenance", packages=["memcached"])
+def memcached_workers(bed):
+    memcached_use(bed, ["-t", "4", *WITHOUT_MAINTENANCE], 8)
 
 
 @row("memcached -t 4", packages=["memcached"],
