@@ -27,6 +27,10 @@ static void put_varint(struct writer *w, uint64_t x)
 	uint8_t b[10];
 	size_t n = 0;
 
+	if (x < 0x80) { /* most are */
+		put_u8(w, (uint8_t)x);
+		return;
+	}
 	for (; x >= 0x80; x >>= 7)
 		b[n++] = (uint8_t)(x | 0x80);
 	b[n++] = (uint8_t)x;

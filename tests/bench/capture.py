@@ -21,7 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 sys.path.insert(0, HERE)
 from bench import PROGRAMS, Bed, version_of, wrk  # noqa: E402
-from chiral import LOCAL_LOCAL, Session, read_proc  # noqa: E402
+from chiral import LOCAL_LOCAL, Session, exe, read_proc  # noqa: E402
 
 WAYS = {"native": "native", "alone": "capture alone", "file": "to a file", "session": "session"}
 LOADS = {"lighttpd": [("4k", 10, True), ("4k", 10, False)], "nginx": [("4k", 10, True), ("4k", 10, False)],
@@ -63,11 +63,11 @@ class Server:
     def place(self):
         """Servers to the first processor, all else to the others. A follower's program only repeats."""
         others = set(os.sched_getaffinity(0)) - {0} or {0}
-        marked = [p for p, _ in self.session.processes()]
-        chiral = set(self.session.monitors()) if self.way != "native" else set()
+        everybody = family({self.session.pid})
+        chiral = {p for p in everybody if exe(p) == os.path.realpath(self.bed.path)}
         followers = self.followers(chiral)
-        self.server = [p for p in marked if p not in chiral | followers]
-        self.monitor = [p for p in marked if p in chiral | followers]
+        self.server = list(everybody - chiral - followers)
+        self.monitor = list(chiral | followers)
         for pids, cpus in ((self.server, {0}), (self.monitor, others)):
             for pid in pids:
                 for task in os.listdir(f"/proc/{pid}/task"):
@@ -79,11 +79,7 @@ class Server:
     def followers(chiral):
         """Variants whose monitor has a thread less than a leader's: it captures nothing."""
         alone = {p for p in chiral if len(os.listdir(f"/proc/{p}/task")) == 1}
-        found, wave = set(), {c for p in alone for c in children(p)} - chiral
-        while wave:
-            found |= wave
-            wave = {c for p in wave for c in children(p)} - chiral - found
-        return found
+        return family({c for p in alone for c in children(p)} - chiral)
 
     def load(self, what, seconds):
         """(requests per second, requests)"""
@@ -106,6 +102,15 @@ def children(pid):
     found = []
     for task in os.listdir(f"/proc/{pid}/task"):
         found += [int(p) for p in read_proc(pid, f"task/{task}/children").split()]
+    return found
+
+
+def family(pids):
+    """These processes and all below them. Servers may overwrite what would tell them otherwise."""
+    found, wave = set(), set(pids)
+    while wave:
+        found |= wave
+        wave = {c for p in wave for c in children(p)} - found
     return found
 
 
