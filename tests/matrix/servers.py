@@ -276,12 +276,16 @@ def memcached_use(bed, options, clients):
 WITHOUT_MAINTENANCE = ["-o", "no_lru_maintainer,no_lru_crawler,no_slab_automove"]
 
 
-@row("memcached -t 1", packages=["memcached"])
+@row("memcached -t 1", packages=["memcached"],
+     races="Whether an item has expired is decided by the second that another thread counts in memory, "
+     "without a call.")
 def memcached_one(bed):
     memcached_use(bed, ["-t", "1", *WITHOUT_MAINTENANCE], 3)
 
 
-@row("memcached -t 4, without its threads of maintenance", packages=["memcached"])
+@row("memcached -t 4, without its threads of maintenance", packages=["memcached"],
+     races="Whether an item has expired is decided by the second that another thread counts in memory, "
+     "without a call.")
 def memcached_workers(bed):
     memcached_use(bed, ["-t", "4", *WITHOUT_MAINTENANCE], 8)
 
