@@ -166,7 +166,7 @@ def test_killed(builder, behaviour, moving, marked, victim, share, what):
 def test_killed_in_the_microvm(builder, behaviour, moving, marked, guest):
     m = moving(builder.points("few", "* entry 1%"), [behaviour, "loop"], other="microvm", env=marked)
     assert m.process.stdout.readline() == b"waiting\n"
-    guest.exec("busybox", "pkill", "-9", "behaviour")
+    guest.exec("sh", "-c", "kill -9 $(grep -l ^behaviour /proc/[0-9]*/comm | tr -dc '0-9\\n')")
     assert m.process.wait(30) == 128 + signal.SIGKILL, m.process.stderr.read()
 
 
