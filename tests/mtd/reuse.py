@@ -136,6 +136,8 @@ def main():
     parser.add_argument("--tries", type=int, default=1000)
     parser.add_argument("--other", default="local:arm64", help="the program's second node")
     args = parser.parse_args()
+    if os.geteuid() != 0:
+        parser.error("root has to run this: the points file of a program that moves has to belong to root")
     chiral = os.path.join(args.build, "chiral")
     with tempfile.TemporaryDirectory() as folder:
         program, points = build(chiral, folder)

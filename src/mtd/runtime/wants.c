@@ -14,17 +14,6 @@ int __mtd_moves(void)
 	return mtd_node.link >= 0;
 }
 
-int __mtd_isa(void)
-{
-	enum { CHIRAL_ISA_X86_64 = 1, CHIRAL_ISA_AARCH64 };	/* include/chiral.h */
-
-#ifdef __x86_64__
-	return CHIRAL_ISA_X86_64;
-#else
-	return CHIRAL_ISA_AARCH64;
-#endif
-}
-
 int __mtd_protect(int on)
 {
 	int before = !control()->stays;

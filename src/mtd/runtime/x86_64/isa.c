@@ -7,6 +7,12 @@
 #define NR_fork 57
 #define ARCH_SET_FS   0x1002
 
+/* enum chiral_isa of mtd/include/chiral.h */
+int __mtd_isa(void)
+{
+	return 1;
+}
+
 /* System V ABI, A.2.1 */
 long isa_call(long nr, long a, long b, long c, long d, long e, long f)
 {
