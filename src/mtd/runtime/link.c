@@ -10,7 +10,7 @@ static void write_all(const void *data, size_t n)
 	const char *p = data;
 
 	while (n) {
-		long r = isa_call(OWN_write, mtd_node.link, (long)p, (long)n, 0, 0, 0);
+		long r = isa_call(OWN_sendto, mtd_node.link, (long)p, (long)n, MSG_NOSIGNAL, 0, 0);
 
 		if (r == -EINTR)
 			continue;

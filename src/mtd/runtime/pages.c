@@ -45,7 +45,7 @@ static void send_begin(int fd)
 		header.control_size = sizeof(control_header);
 	}
 	do
-		r = isa_call(OWN_sendmsg, mtd_node.pages, (long)&header, 0, 0, 0, 0);
+		r = isa_call(OWN_sendmsg, mtd_node.pages, (long)&header, MSG_NOSIGNAL, 0, 0, 0);
 	while (r == -EINTR);
 	if (r != sizeof(message))
 		leave(EXIT_PEER_GONE);

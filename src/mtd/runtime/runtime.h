@@ -76,6 +76,8 @@ void __mtd_main(int argc, char **argv);
 
 /* Exit status of a process whose peer has ended first: the launcher looks at that one's. */
 #define EXIT_PEER_GONE 121	/* EXIT_PEER_LOST of cli/cli.h */
+/* send(2); the links are sockets, and a peer that is gone must not become the program's SIGPIPE. */
+#define MSG_NOSIGNAL 0x4000
 
 /* Ends this process. */
 _Noreturn void leave(int status);

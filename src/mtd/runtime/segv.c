@@ -19,7 +19,7 @@ static void write_message(uint32_t type, uint64_t address)
 	long r;
 
 	do
-		r = isa_call(OWN_write, mtd_node.pages, (long)&m, sizeof(m), 0, 0, 0);
+		r = isa_call(OWN_sendto, mtd_node.pages, (long)&m, sizeof(m), MSG_NOSIGNAL, 0, 0);
 	while (r == -EINTR);
 	if (r != sizeof(m))
 		leave(EXIT_PEER_GONE);

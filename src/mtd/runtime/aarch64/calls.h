@@ -13,6 +13,7 @@ enum {
 	OWN_timer_settime = 110,
 	OWN_rt_sigaction = 134,
 	OWN_madvise = 233,
+	OWN_sendto = 206,
 	OWN_recvfrom = 207,
 	OWN_sendmsg = 211,
 	OWN_sigaltstack = 132,

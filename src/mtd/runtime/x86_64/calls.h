@@ -11,6 +11,7 @@ enum {
 	OWN_mprotect = 10,
 	OWN_rt_sigaction = 13,
 	OWN_madvise = 28,
+	OWN_sendto = 44,
 	OWN_recvfrom = 45,
 	OWN_sendmsg = 46,
 	OWN_sigaltstack = 131,
