@@ -427,8 +427,9 @@ def vsftpd(bed):
 
 
 @row("haproxy", packages=["haproxy", "busybox"],
-     across="On arm64 it asks at its start for files whose names are bytes of its stack, natively too "
-     "(strace shows newfstatat of addresses before epoll_create1); on x86-64 it does not.")
+     across="It numbers its patterns by rdtsc on x86-64 and by gettimeofday on arm64, and on arm64 it asks "
+     "at its start for files whose names are bytes of its stack, natively too (strace shows newfstatat of "
+     "addresses before epoll_create1); on x86-64 it does not.")
 def haproxy(bed):
     """In front of two web servers that run outside."""
     port, backs = bed.port(), [bed.port(), bed.port()]
