@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "variant/newstack.h"
 
-#include "session/start.h"
-
 #include <errno.h>
 #include <sys/uio.h>
 
 #define WORDS 512u
+/* Linux (fs/exec.c, since 4.13) gives strings and pointers of an exec at most 6 MiB. */
+#define POINTERS_MAX (6u * 1024 * 1024 / 8)
 
 int newstack_read(pid_t pid, uint64_t addr, void *buf, size_t len)
 {
@@ -31,12 +31,12 @@ int newstack_write(pid_t pid, uint64_t addr, const void *buf, size_t len)
 int newstack_find_auxv(pid_t pid, uint64_t sp, uint64_t *ret)
 {
 	uint64_t argc, at, word[WORDS];
-	size_t limit = START_STRINGS_MAX * 2;
+	size_t limit = POINTERS_MAX;
 	int r = newstack_read(pid, sp, &argc, sizeof(argc));
 
 	if (r < 0)
 		return r;
-	if (argc > START_STRINGS_MAX)
+	if (argc > POINTERS_MAX)
 		return -E2BIG;
 	at = sp + 8 * (argc + 2);
 	while (limit > 0) {

@@ -195,6 +195,12 @@ def test_shell(chiral, bench, shell, name):
     bench.same(chiral, [*argv, "-c", SCRIPTS[name].format(d=bench.root)])
 
 
+def test_many_arguments(chiral, bench):
+    """More than 65 536 strings; their number is bounded by what the kernel gives to an exec."""
+    argv = ["sh", "-c", "exec /bin/echo $(seq 1 70000)"]
+    bench.same(chiral, argv)
+
+
 def test_stdin_large(chiral, bench):
     assert bench.same(chiral, ["cat"], FILES["blob"]) == FILES["blob"]
 
