@@ -152,7 +152,10 @@ struct mtd_config *mtd_config_load(const char *program, const char *points_file,
 	}
 	if (mtd_manifest_load(path, &manifest) < 0)
 		return NULL;
-	if (mtd_points_load_of_root(points_file, &points) == 0) {
+	/* Every other one has a point of the runtime's. */
+	if (!manifest.n)
+		log_error("%s cannot move: it was built with --chiral-points=none", program);
+	else if (mtd_points_load_of_root(points_file, &points) == 0) {
 		c = make(&manifest, &points, ret_size);
 		mtd_points_free(&points);
 	}

@@ -96,6 +96,15 @@ def test_no_points_no_change(builder, language):
     assert alone(language, "2").stdout == done.stdout
 
 
+def test_cannot_move(builder, moving):
+    """What points cost is compared with a program that has none at all; it forks when it is alone."""
+    program = builder.folder / "wishes-fixed"
+    builder.cc("-O2", "-D_GNU_SOURCE", "--chiral-points=none", os.path.join(SOURCES, "wishes.c"), "-o", program)
+    assert alone(program, "fork").stdout == alone(builder.program("wishes.c"), "fork").stdout != b""
+    m = moving(builder.points("never", "* entry 0%"), [str(program), "fork"])
+    assert m.finish() == (125, b"") and "cannot move: it was built with --chiral-points=none" in m.stderr
+
+
 def test_objects_archives_dependencies(builder):
     """A build as make does it: -c, -MMD, ar, -l."""
     f = builder.folder

@@ -157,7 +157,8 @@ int cc_parse(int argc, char **argv, struct cc_request *ret)
 			return n == -ENOMEM ? log_errno(ENOMEM, "cannot read the options") : n;
 		}
 	}
-	if (r.points && !*r.points)
+	r.cannot_move = r.points && !strcmp(r.points, "none");
+	if (r.cannot_move || (r.points && !*r.points))
 		r.points = NULL;
 	*ret = r;
 	return 0;

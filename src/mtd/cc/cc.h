@@ -23,7 +23,9 @@ enum cc_mode {
 struct cc_request {
 	enum cc_mode mode;
 	const char *output;	/* -o; NULL when not given */
-	const char *points;	/* --chiral-points or CHIRAL_POINTS; NULL: no switch points */
+	const char *points;	/* --chiral-points or CHIRAL_POINTS; NULL: no switch points but the
+				 * runtime's own */
+	bool cannot_move;	/* --chiral-points=none: not even those */
 	struct strv compile;	/* options for clang, without inputs and -o */
 	struct strv sources;
 	struct strv link;	/* for LLD in order: objects, archives, -l, -L, what -Wl held; a source is the
@@ -52,6 +54,8 @@ void cc_tools_free(struct cc_tools *t);
 
 /* Runs a program and waits. Its exit status (128 + signal); -errno, logged, when it cannot run. */
 int cc_run(struct strv *argv);
+/* Two at once. The first of them that fails decides. */
+int cc_run_two(struct strv *a, struct strv *b);
 /* The same with its standard output (one line, at most 4095 bytes) in *ret, owned. */
 int cc_run_for_line(struct strv *argv, char **ret);
 

@@ -6,6 +6,7 @@
 #include "mtd/image/image.h"
 #include "mtd/points.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,13 +28,18 @@ static const char *const wanted[] = { "__mtd_main", "memcpy", "memmove", "memset
 
 #define MUST(r, call) ((r) = (r) ? (r) : (call))
 
+/* What a step's exit status means. */
+static int finish_step(const struct strv *argv, int status)
+{
+	if (status > 128)
+		log_error("%s was killed by signal %d (an error of Chiral or of LLVM)", argv->v[0],
+			  status - 128);
+	return status > 0 ? -EIO : status;	/* the tool has said why */
+}
+
 static int run_step(struct strv *argv, int built)
 {
-	int r = built ? log_errno(ENOMEM, "cannot link") : cc_run(argv);
-
-	if (r > 128)
-		log_error("%s was killed by signal %d (an error of Chiral or of LLVM)", argv->v[0], r - 128);
-	return r > 0 ? -EIO : r;	/* the tool has said why */
+	return finish_step(argv, built ? log_errno(ENOMEM, "cannot link") : cc_run(argv));
 }
 
 /* ---- to one module --------------------------------------------------------------------------- */
@@ -116,7 +122,7 @@ static int make_build_id(struct link *l, const char *module, const char *points)
 		return log_errno(EIO, "libsodium does not start");
 	crypto_generichash_init(&state, NULL, 0, sizeof(l->build_id));
 	r = hash_file(&state, module);
-	if (r == 0)
+	if (r == 0 && points)
 		r = hash_file(&state, points);
 	crypto_generichash_update(&state, (const unsigned char *)CHIRAL_VERSION, sizeof(CHIRAL_VERSION));
 	crypto_generichash_final(&state, (unsigned char *)l->build_id, sizeof(l->build_id));
@@ -131,8 +137,9 @@ static int transform(const struct link *l, const char *points, const char *list,
 	cleanup_strv struct strv argv = { 0 };
 	int r = strv_addf(&argv, "%s/chiral-mtd-transform", l->tools->folder);
 
-	MUST(r, strv_add(&argv, "--points"));
-	MUST(r, strv_add(&argv, points));
+	MUST(r, strv_add(&argv, points ? "--points" : "--no-points"));
+	if (points)
+		MUST(r, strv_add(&argv, points));
 	MUST(r, strv_add(&argv, "--list"));
 	MUST(r, strv_add(&argv, list));
 	MUST(r, strv_add(&argv, in));
@@ -140,21 +147,31 @@ static int transform(const struct link *l, const char *points, const char *list,
 	return run_step(&argv, r);
 }
 
-static int make_object(const char *module, const char *isa, const char *object)
+static int add_back_end(struct strv *argv, const char *module, const char *isa, const char *object)
 {
-	cleanup_strv struct strv argv = { 0 };
-	int r = strv_add(&argv, "llc-19");
+	int r = strv_add(argv, "llc-19");
 
-	MUST(r, strv_add(&argv, "-O2"));
-	MUST(r, strv_add(&argv, "-filetype=obj"));
-	MUST(r, strv_add(&argv, "-relocation-model=static"));
-	MUST(r, strv_add(&argv, "-function-sections"));
-	MUST(r, strv_add(&argv, "-data-sections"));
-	MUST(r, strv_addf(&argv, "-mtriple=%s-linux-musl", isa));
-	MUST(r, strv_add(&argv, module));
-	MUST(r, strv_add(&argv, "-o"));
-	MUST(r, strv_add(&argv, object));
-	return run_step(&argv, r);
+	MUST(r, strv_add(argv, "-O2"));
+	MUST(r, strv_add(argv, "-filetype=obj"));
+	MUST(r, strv_add(argv, "-relocation-model=static"));
+	MUST(r, strv_add(argv, "-function-sections"));
+	MUST(r, strv_add(argv, "-data-sections"));
+	MUST(r, strv_addf(argv, "-mtriple=%s-linux-musl", isa));
+	MUST(r, strv_add(argv, module));
+	MUST(r, strv_add(argv, "-o"));
+	MUST(r, strv_add(argv, object));
+	return r;
+}
+
+/* Most of the time of a build goes by here. */
+static int make_objects(const char *module, char *const objects[_ISA_MAX])
+{
+	cleanup_strv struct strv a = { 0 }, b = { 0 };
+	int r = add_back_end(&a, module, isa_descs[0].name, objects[0]);
+
+	static_assert(_ISA_MAX == 2, "a back end for each ISA");
+	MUST(r, add_back_end(&b, module, isa_descs[1].name, objects[1]));
+	return finish_step(&a, r ? log_errno(ENOMEM, "cannot link") : cc_run_two(&a, &b));
 }
 
 /* Functions that a back end calls for what its ISA has no instruction (128-bit division). */
@@ -203,9 +220,8 @@ static int make_programs(const struct link *l, const char *module, char *const o
 			r = log_errno(errno, "cannot make %s", folder);
 		else if (asprintf(&object[i], "%s/program.o", folder) < 0)
 			r = -ENOMEM;
-		else
-			r = make_object(module, isa_descs[i].name, object[i]);
 	}
+	MUST(r, make_objects(module, object));
 	MUST(r, image_write_layout((const char *const *)object, "*program.o", l->build_id, script));
 	for (unsigned i = 0; i < _ISA_MAX && r == 0; i++)
 		r = link_program(l, isa_descs[i].name, object[i], script, outputs[i]);
@@ -265,7 +281,7 @@ static int link_all(struct link *l, char *const file[5], char *const outputs[2])
 	const char *points = l->request->points;
 	int r = 0;
 
-	if (!points) {
+	if (!points && !l->request->cannot_move) {
 		r = empty_points(l, &empty);
 		points = empty;
 	}

@@ -57,6 +57,20 @@ int cc_run(struct strv *argv)
 	return r < 0 ? r : wait_for(pid);
 }
 
+int cc_run_two(struct strv *a, struct strv *b)
+{
+	pid_t pid_a, pid_b;
+	int r = start(a, -1, &pid_a), s;
+
+	if (r < 0)
+		return r;
+	s = start(b, -1, &pid_b);
+	r = wait_for(pid_a);
+	if (s == 0)
+		s = wait_for(pid_b);
+	return r ? r : s;
+}
+
 int cc_run_for_line(struct strv *argv, char **ret)
 {
 	cleanup_close int from = -1, to = -1;

@@ -18,10 +18,11 @@
 #include <string.h>
 
 static const char usage[] =
-	"usage: chiral-mtd-transform --points FILE --list FILE IN.bc OUT.bc\n"
+	"usage: chiral-mtd-transform (--points FILE | --no-points) --list FILE IN.bc OUT.bc\n"
 	"\n"
 	"Makes the functions that the points file selects switch points. --list writes the points found,\n"
-	"one a line: number, function, entry|exit|entry,exit.\n";
+	"one a line: number, function, entry|exit|entry,exit. With --no-points there are none at all, and\n"
+	"the program cannot move.\n";
 
 static int read_module(LLVMContextRef context, const char *path, LLVMModuleRef *ret)
 {
@@ -136,17 +137,17 @@ static int transform(struct ir *ir, const struct mtd_points *points, const char 
 static int run(const char *points_path, const char *list, const char *in, const char *out)
 {
 	LLVMContextRef context = LLVMContextCreate();
-	struct mtd_points points;
+	struct mtd_points points = { 0 };
 	LLVMModuleRef module;
 	struct ir ir;
-	int r = mtd_points_load(points_path, &points);
+	int r = points_path ? mtd_points_load(points_path, &points) : 0;
 
 	if (r == 0)
 		r = read_module(context, in, &module);
 	if (r < 0)
 		return r;
 	ir_init(&ir, context, module);
-	r = transform(&ir, &points, list);
+	r = transform(&ir, points_path ? &points : NULL, list);
 	if (r == 0)
 		r = verify(module, "after it was instrumented");
 	if (r == 0)
@@ -166,22 +167,26 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "points", required_argument, NULL, 'p' },
+		{ "no-points", no_argument, NULL, 'n' },
 		{ "list", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	const char *points = NULL, *list = NULL;
+	bool none = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == 'p')
 			points = optarg;
+		else if (c == 'n')
+			none = true;
 		else if (c == 'l')
 			list = optarg;
 		else
 			return fputs(usage, c == 'h' ? stdout : stderr), c != 'h';
 	}
-	if (!points || !list || argc - optind != 2)
+	if (!points == !none || !list || argc - optind != 2)
 		return fputs(usage, stderr), 1;
 	return run(points, list, argv[optind], argv[optind + 1]) < 0;
 }

@@ -180,9 +180,10 @@ void program_find_points(struct ir *ir, const struct mtd_points *points, struct 
 	for (unsigned k = 0; k < p.n; k++)
 		if (is_called_by_back_ends(p.fns[k].value))
 			mark_fixed(&p, p.fns[k].value);
-	for (unsigned k = 0; k < p.n; k++)
+	for (unsigned k = 0; k < p.n && points; k++)
 		mark_point(ir, &p.fns[k], points);
-	warn_missing(&p, points);
+	if (points)
+		warn_missing(&p, points);
 	spread_to_callers(&p);
 	for (unsigned k = 0; k < p.n; k++)
 		if (p.fns[k].may_switch && p.fns[k].fixed)

@@ -45,6 +45,7 @@ struct program {
 	struct index *index;
 };
 
+/* points: NULL for a program that has none, and cannot fulfil a wish either. */
 void program_find_points(struct ir *ir, const struct mtd_points *points, struct program *ret);
 void program_free(struct program *p);
 /* May this call move? */
