@@ -36,7 +36,9 @@ static inline void writer_reset(struct writer *w)
 
 static inline void put_bytes(struct writer *w, const void *p, size_t n)
 {
-	uint8_t *to = writer_reserve(w, n);
+	/* Mostly there is room: no call. */
+	uint8_t *to = w->data && !w->failed && n <= w->cap - w->len ? w->data + w->len
+								    : writer_reserve(w, n);
 
 	if (!to)
 		return;

@@ -515,6 +515,17 @@ def emit_arg(arg):
     return "{ " + ", ".join(fields) + " }"
 
 
+def lenptr_of(args):
+    """1 + the number of the argument that points to a length, 0 when there is none."""
+    for arg in args:
+        kind, cap, _scale, value, _add, deref, _beyond = arg["length"]
+        if kind == "LEN_DEREF":
+            return value + 1
+        if deref:
+            return cap
+    return next((i + 1 for i, arg in enumerate(args) if arg["kind"] == "lenptr"), 0)
+
+
 def emit_row(row):
     parent = row["parent"] or row["name"]
     out = [f"\t[CALL_{c_name(row['name'])}] = {{", f"\t\t.name = {c_string(row['name'])},",
@@ -527,6 +538,8 @@ def emit_row(row):
            f"\t\t.cloexec_arg = {0 if row['cloexec'] is None else row['cloexec'] + 1},",
            f"\t\t.refuse_errno = {row['errno']}, .parent = CALL_{c_name(parent)},",
            f"\t\t.sub_value = {row['sub'][0] & 0xffffffff:#x}u, .sub_value2 = {row['sub'][1]:#x}u,"]
+    if lenptr_of(row["args"]):
+        out.append(f"\t\t.lenptr = {lenptr_of(row['args'])},")
     if row["ret_flags"]:
         out.append(f"\t\t.ret_flags = 1 + FLAGS_{c_name(row['ret_flags'])},")
     if row["ret_arg"]:

@@ -184,6 +184,7 @@ struct call_row {
 	uint8_t ret_flags;	/* 1 + enum flagset_id when the result is flags (F_GETFL), else 0 */
 	uint8_t ret_arg;	/* alias rows: 1 + native argument that a native result >= 0 is (dup2 of
 				 * equal descriptors, which newer libcs ask with F_GETFL), else 0 */
+	uint8_t lenptr;		/* 1 + number of the argument that points to a length (LEN_DEREF), else 0 */
 	uint16_t refuse_errno;	/* DISP_REFUSED */
 	uint16_t parent;	/* sub-calls: the enum call_id of the parent row; else own id */
 	uint32_t sub_value;	/* sub-calls: the selector's value (same on all ISAs) */

@@ -8,14 +8,18 @@
 
 const uint8_t call_no_bytes[1];
 
+/* For every call: the lists of payloads, which are most of a record, are as long as n_in and n_out say. */
 void call_record_reset(struct call_record *c)
 {
-	struct writer bytes = c->bytes;
-
-	if (bytes.cap > RECORD_KEEP || bytes.failed)
-		writer_free(&bytes);
-	*c = (struct call_record){.bytes = bytes};
+	if (c->bytes.cap > RECORD_KEEP || c->bytes.failed)
+		writer_free(&c->bytes);
 	writer_reset(&c->bytes);
+	c->id = 0;
+	c->n_in = 0;
+	c->n_out = 0;
+	c->has_exit = false;
+	c->ret = 0;
+	memset(c->arg, 0, sizeof(c->arg));
 }
 
 void call_record_free(struct call_record *c)

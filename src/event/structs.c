@@ -209,23 +209,33 @@ static int structs_capture_converted(const struct call_view *v, unsigned i, stru
  * A program made for a later kernel gives a longer struct. Zeros after the fields of the table mean
  * nothing; anything else is compared as it stands, in units of the canonical struct.
  */
-static int structs_capture_beyond(const struct call_view *v, unsigned i, struct sink *to)
+static int capture_beyond(const struct call_view *v, unsigned i, struct sink *to, size_t cap)
 {
 	const struct struct_spec *s = &struct_specs[v->row->args[i].what];
 	size_t size = s->size[v->cx->isa], used = 0;
 	uint8_t more[STRUCT_BEYOND_MAX + STRUCT_SIZE_MAX] = {0};
-	uint64_t cap = struct_cap(v, i);
 	int r;
 
-	if (v->at_exit || !v->row->args[i].len.cap_beyond || cap <= size || cap > STRUCT_BEYOND_MAX)
-		return 0; /* the kernel refuses what is longer than a page */
-	r = mem_get(v->cx->mem, v->raw[i] + size, more, (size_t)cap - size, NULL);
-	for (size_t k = 0; k < (size_t)cap - size; k++)
+	r = mem_get(v->cx->mem, v->raw[i] + size, more, cap - size, NULL);
+	for (size_t k = 0; k < cap - size; k++)
 		if (more[k])
 			used = k + 1;
 	if (used)
 		used += (s->canon_size - used % s->canon_size) % s->canon_size;
 	return r < 0 ? r : sink_bytes(to, more, used);
+}
+
+static int structs_capture_beyond(const struct call_view *v, unsigned i, struct sink *to)
+{
+	size_t size = struct_specs[v->row->args[i].what].size[v->cx->isa];
+	uint64_t cap;
+
+	if (v->at_exit || !v->row->args[i].len.cap_beyond)
+		return 0;
+	cap = struct_cap(v, i);
+	if (cap <= size || cap > STRUCT_BEYOND_MAX)
+		return 0; /* the kernel refuses what is longer than a page */
+	return capture_beyond(v, i, to, (size_t)cap);
 }
 
 int structs_capture(const struct call_view *v, unsigned i, struct sink *to)

@@ -103,20 +103,6 @@ static void view_drop_unused_mode(struct call_view *v)
 	}
 }
 
-static int view_find_lenptr(const struct call_row *row)
-{
-	for (unsigned i = 0; i < row->n_args; i++) {
-		if (row->args[i].len.kind == LEN_DEREF)
-			return (int)row->args[i].len.value;
-		if (row->args[i].len.cap_deref)
-			return row->args[i].len.cap_arg - 1;
-	}
-	for (unsigned i = 0; i < row->n_args; i++)
-		if (row->args[i].kind == ARG_LENPTR)
-			return (int)i;
-	return -1;
-}
-
 int view_init(struct call_view *v, const struct call_ctx *cx, const struct native_call *n)
 {
 	bool alias = n->row->canonical != call_row_id(n->row);
@@ -129,7 +115,7 @@ int view_init(struct call_view *v, const struct call_ctx *cx, const struct nativ
 		view_arg(v, i, alias ? &n->row->conv[i] : &same);
 	}
 	view_drop_unused_mode(v);
-	v->lenptr = view_find_lenptr(v->row);
+	v->lenptr = v->row->lenptr - 1;
 	if (v->lenptr >= 0 && v->raw[v->lenptr]) {
 		r = mem_get(cx->mem, v->raw[v->lenptr], &v->len_before, sizeof(v->len_before),
 			    NULL);

@@ -130,6 +130,12 @@ static uint64_t counted(const _Atomic uint64_t *count)
 	return atomic_load_explicit(count, memory_order_relaxed);
 }
 
+static void add_to(_Atomic uint64_t *count, uint64_t n)
+{
+	/* Only whoever holds the lock writes: no need for an atomic addition. */
+	atomic_store_explicit(count, counted(count) + n, memory_order_relaxed);
+}
+
 /* Events are length-prefixed, so that a follower can sort them by thread without decoding them. */
 static size_t begin_event(struct leader *l)
 {
@@ -144,15 +150,26 @@ static void end_event(struct leader *l, size_t at)
 	size_t len = l->batch.len - at;
 
 	put_u32_at(&l->batch, at, (uint32_t)(len - sizeof(uint32_t)));
-	/* Only whoever holds the lock writes: no need for an atomic addition. */
-	atomic_store_explicit(&l->sent_events, counted(&l->sent_events) + 1, memory_order_relaxed);
-	atomic_store_explicit(&l->sent_bytes, counted(&l->sent_bytes) + len, memory_order_relaxed);
+	add_to(&l->sent_events, 1);
+	add_to(&l->sent_bytes, len);
+}
+
+/* It was made, which is all that nobody is there to see. */
+static void drop_event(struct leader *l)
+{
+	add_to(&l->sent_events, 1);
+	add_to(&l->acked_events, 1);
 }
 
 static void put_call(struct leader *l, uint32_t tid, const struct call_record *c, unsigned parts)
 {
-	size_t at = begin_event(l);
+	size_t at;
 
+	if (l->start->discard) {
+		drop_event(l);
+		return;
+	}
+	at = begin_event(l);
 	event_encode_call(&l->batch, tid, c, parts);
 	end_event(l, at);
 }
@@ -192,7 +209,8 @@ static void after_event(struct leader *l)
 {
 	if (l->batch.len >= FLUSH_AT_BYTES)
 		send_batch(l);
-	if (l->link_thread_sleeps) {
+	/* What is discarded need not leave in time. */
+	if (l->link_thread_sleeps && !l->start->discard) {
 		l->link_thread_sleeps = false;
 		wake_link_thread(l);
 	}

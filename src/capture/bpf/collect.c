@@ -45,10 +45,24 @@ void recording_free(struct recording *rec)
 	free(rec);
 }
 
+/* An iovec of one element, and what that points to. */
+static int add_vector(struct pieces *p, const struct record *r, const uint8_t *data)
+{
+	struct record_iov iov;
+	int err;
+
+	if (r->len < sizeof(iov))
+		return -EPROTO;
+	memcpy(&iov, data, sizeof(iov));
+	err = pieces_add(p, r->addr, data, sizeof(iov), false);
+	return err < 0 ? err : pieces_add(p, iov.addr, data + sizeof(iov), r->len - sizeof(iov), false);
+}
+
 static void add_piece(struct tracer *t, struct tracee *tr, const struct record *r, const void *data)
 {
 	struct recording *rec = tr->recording;
-	int err = pieces_add(&rec->pieces, r->addr, data, r->len, r->string);
+	int err = r->vector ? add_vector(&rec->pieces, r, data)
+			    : pieces_add(&rec->pieces, r->addr, data, r->len, r->string);
 
 	if (err < 0)
 		recording_fail(t, tr, -err, "does not fit");

@@ -139,7 +139,7 @@ static __always_inline void fill_data(struct record *r, __u64 addr, __u32 len, _
 	r->kind = RECORD_DATA;
 	r->string = (__u8)string;
 	r->reason = 0;
-	r->zero = 0;
+	r->vector = 0;
 	r->tid = tid;
 	r->addr = addr;
 	r->len = len;
@@ -220,9 +220,7 @@ __noinline int put_bytes(__u64 addr, __u64 len, __u32 tid)
 /* The array, then max bytes of what it describes. */
 __noinline int put_iovec(__u64 addr, __u64 count, __u64 max, __u32 tid)
 {
-	struct {
-		__u64 addr, len;
-	} iov;
+	struct record_iov iov;
 	int err;
 
 	if (count > RECORD_IOV_MAX)
@@ -246,12 +244,12 @@ __noinline int put_iovec(__u64 addr, __u64 count, __u64 max, __u32 tid)
 }
 
 static __always_inline void fill_call(struct record_call *r, const struct job *j, __u64 addr,
-				      __u32 len, int string, int reason)
+				      __u32 len, int vector, int reason)
 {
 	r->head.kind = (__u8)j->kind;
-	r->head.string = (__u8)string;
+	r->head.string = 0;
 	r->head.reason = (__u8)reason;
-	r->head.zero = 0;
+	r->head.vector = (__u8)vector;
 	r->head.tid = j->tid;
 	r->head.addr = addr;
 	r->head.len = len;
@@ -284,23 +282,29 @@ static __always_inline int stop_thread(const struct job *j, int reason)
 	return 0;
 }
 
-/* A call with at most one piece of memory: one record. */
-static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
+/* One record for a call and len bytes of its memory: what is at addr, or what iov, which is there,
+ * points to. */
+static __always_inline int put_record(const struct job *j, __u64 addr, const struct record_iov *iov,
+				      __u64 len)
 {
+	const __u32 before = iov ? sizeof(*iov) : 0;
+	__u64 from = iov ? iov->addr : addr;
 	struct record_call *r;
 
 	/* The compiler may not compare one copy of it and use another: the verifier would not see. */
 #define CALL(size)                                                                                 \
 	barrier_var(len);                                                                          \
 	if (len <= (size)) {                                                                       \
-		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (size), 0);                            \
+		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + before + (size), 0);                   \
 		if (!r)                                                                            \
 			return stop_thread(j, RECORD_FULL);                                        \
-		if ((size) && bpf_probe_read_user(r + 1, len, (void *)addr)) {                     \
+		if ((size) && bpf_probe_read_user((void *)(r + 1) + before, len, (void *)from)) {  \
 			bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                  \
 			return stop_thread(j, RECORD_UNREAD);                                      \
 		}                                                                                  \
-		fill_call(r, j, addr, (__u32)len, 0, RECORD_COMPLETE);                                  \
+		if (iov)                                                                           \
+			*(struct record_iov *)(r + 1) = *iov;                                      \
+		fill_call(r, j, addr, before + (__u32)len, !!iov, RECORD_COMPLETE);                \
 		bpf_ringbuf_submit(r, j->wake);                                                    \
 		return 0;                                                                          \
 	}
@@ -311,6 +315,12 @@ static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
 	CALL(RECORD_PIECE_MAX)
 #undef CALL
 	return stop_thread(j, RECORD_LARGE);
+}
+
+/* A call with at most one piece of memory. */
+static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
+{
+	return put_record(j, addr, NULL, len);
 }
 
 static __always_inline int put_part(const struct job *j, const struct record_part *p)
@@ -346,6 +356,22 @@ static __always_inline int put_parts(const struct job *j, const struct record_de
 	return put_call(j, 0, 0);
 }
 
+/* An iovec and nothing else. */
+static __always_inline int put_vector(const struct job *j, const struct record_desc *d)
+{
+	const struct record_part *p = &d->part[0];
+	__u64 addr = arg_of(j, p->arg), len = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
+	struct record_iov iov;
+
+	if (!addr || part_len(j, p) != 1)
+		return put_parts(j, d, 0, 1);
+	if (bpf_probe_read_user(&iov, sizeof(iov), (void *)addr))
+		return stop_thread(j, RECORD_UNREAD);
+	if (len > iov.len)
+		len = iov.len;
+	return len <= RECORD_PIECE_MAX ? put_record(j, addr, &iov, len) : put_parts(j, d, 0, 1);
+}
+
 /* True when the ring has room; also decides whether the monitor is woken by this record. */
 static __always_inline int has_room(struct job *j)
 {
@@ -376,6 +402,8 @@ static __always_inline int put_described(struct job *j, const struct record_desc
 
 	if (d->n_parts == 0)
 		return put_call(j, 0, 0);
+	if (d->n_parts == 1 && p->what == RECORD_IOVEC)
+		return put_vector(j, d);
 	if (d->n_parts > 1 || p->what != RECORD_BYTES)
 		return put_parts(j, d, 0, d->n_parts);
 	if (!arg_of(j, p->arg) || (p->out && j->ret < 0))

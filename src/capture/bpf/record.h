@@ -42,11 +42,17 @@ struct record {
 	__u8 kind;   /* enum record_kind */
 	__u8 string; /* the piece ends with the NUL of a string */
 	__u8 reason; /* CALL, ENTERED: enum record_reason */
-	__u8 zero;
+	__u8 vector; /* the piece is a struct record_iov, and behind it what that points to */
 	__u32 tid;
 	__u64 addr; /* of the piece */
 	__u32 len;  /* bytes of the piece, behind the record */
 	__u32 nr;   /* CALL, ENTERED, as what follows */
+};
+
+/* An iovec of one element: most have no more. */
+struct record_iov {
+	__u64 addr;
+	__u64 len; /* may be more than the piece has */
 };
 
 struct record_call {

@@ -55,6 +55,21 @@ static uint32_t length_at(const struct ring *r, uint64_t at)
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
+/* From a record of len bytes to the next. */
+static uint64_t next_after(uint32_t len)
+{
+	return ((uint64_t)len + BPF_RINGBUF_HDR_SZ + 7) & ~7ull;
+}
+
+/* The next record, which another processor has written, comes while this one is handled. */
+static void fetch_at(const struct ring *r, uint64_t at)
+{
+	const uint8_t *p = r->data + (at & (r->size - 1));
+
+	__builtin_prefetch(p);
+	__builtin_prefetch(p + 64);
+}
+
 /* Each time costs the programs that write a cache miss. */
 #define SETTLE_EVERY (256u << 10)
 
@@ -80,11 +95,12 @@ size_t ring_drain(struct ring *r, bool wait, ring_record_fn *fn, ring_settle_fn 
 			sched_yield(); /* a program in the kernel is about to finish it */
 			continue;
 		}
+		fetch_at(r, at + next_after(len));
 		if (!(word & BPF_RINGBUF_DISCARD_BIT)) {
 			fn(state, r->data + (at & (r->size - 1)) + BPF_RINGBUF_HDR_SZ, len);
 			n++;
 		}
-		at += (len + BPF_RINGBUF_HDR_SZ + 7) & ~7u;
+		at += next_after(len);
 		if (at - settled >= SETTLE_EVERY || at - settled >= r->size / 4) {
 			settle_at(r, at, settle, state);
 			settled = at;
