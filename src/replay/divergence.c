@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The follower's half of an alarm. */
+#include "replay/elastic.h"
 #include "replay/replay.h"
 
 #include "base/clock.h"
@@ -139,7 +140,7 @@ static void answer_readings(struct replay *rp, int64_t now)
 		}
 		f->idle_ms += step < READING_STEP_MS ? step : READING_STEP_MS;
 		if (f->idle_ms > READING_GRACE_MS && now - f->waiting_since > READING_GRACE_MS &&
-		    replay_answer_reading(rp, f))
+		    elastic_answer(rp, f))
 			f->idle_ms = 0;
 	}
 }

@@ -8,6 +8,7 @@
  * execve, a fatal signal, a kill) waits until its other threads have nothing left but DEATH. A thread
  * that is computing then is ended where it is, for it has nothing more to say.
  */
+#include "replay/elastic.h"
 #include "replay/order.h"
 #include "replay/replay.h"
 
@@ -53,7 +54,7 @@ bool replay_may_end(struct replay *rp, struct fthread *f)
 	for (struct fthread *g = rp->threads.by_tid; g; g = g->hh.next) {
 		if (g == f || g->process != f->process)
 			continue;
-		while (!g->dead && replay_drop_reading(rp, g))
+		while (!g->dead && elastic_drop(rp, g))
 			;
 		if (is_done(g))
 			continue;
@@ -101,7 +102,7 @@ static void read_meanwhile(struct replay *rp, struct fthread *f)
 	if (f->stop != STOP_NOTIFY || f->call.id != CALL_CLOCK_GETTIME || !order_may_read(rp, f))
 		return;
 	f->phase = PHASE_NONE; /* the leader's thread was ended inside of the same call */
-	replay_answer_reading(rp, f);
+	elastic_answer(rp, f);
 }
 
 /* The leader's process was ended from outside, or by what its follower has not done. */
@@ -122,7 +123,7 @@ static void settle_death(struct replay *rp, struct fthread *f)
 	if (WIFSIGNALED(e.wait_status) && WTERMSIG(e.wait_status) == SIGKILL) {
 		f->process->ending = true;
 		kill(f->process->pid, SIGKILL);
-	} else if (is_held(f) && !replay_answer_reading(rp, f)) {
+	} else if (is_held(f) && !elastic_answer(rp, f)) {
 		replay_describe_death((int)e.wait_status, text, sizeof(text));
 		replay_diverge(rp, f, REPORT_CRASH_ONE_VARIANT, text, "goes on");
 	}

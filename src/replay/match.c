@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matching: a held thread against the events of its stream. */
+#include "replay/elastic.h"
 #include "replay/order.h"
 #include "replay/replay.h"
 #include "replay/timer.h"
@@ -25,8 +26,7 @@ static void send_ack(struct replay *rp)
 		rp->err = -EPIPE;
 }
 
-/* The leader waits for this before it executes the call. */
-static void send_matched(struct replay *rp, const struct fthread *f)
+void replay_send_matched(struct replay *rp, const struct fthread *f)
 {
 	if (link_send(rp->link, FRAME_MATCHED, &f->canonical, sizeof(f->canonical)) < 0 ||
 	    link_flush(rp->link) < 0)
@@ -133,11 +133,6 @@ static void match_signal(struct replay *rp, struct fthread *f, const struct even
 	}
 }
 
-static bool reads(const struct call_record *c, clockid_t clock)
-{
-	return c->id == CALL_CLOCK_GETTIME && c->arg[0] == (uint64_t)clock;
-}
-
 static bool match_entry(struct replay *rp, struct fthread *f, unsigned parts)
 {
 	struct call_mismatch m;
@@ -150,173 +145,10 @@ static bool match_entry(struct replay *rp, struct fthread *f, unsigned parts)
 		}
 		replay_notice(rp, f, &m);
 	}
-	f->read_clock = reads(&f->leader, CLOCK_MONOTONIC);
+	f->read_clock = elastic_reads(&f->leader, CLOCK_MONOTONIC);
 	f->phase = PHASE_ENTRY_MATCHED;
 	rp->counts.compared++;
 	history_add(&f->history, &f->call, f->position++);
-	return true;
-}
-
-/*
- * Two clocks are elastic: how often they are read is not compared. jemalloc reads the coarse monotonic
- * clock when a counter runs out that it seeds with an address, so that two variants read it at different
- * moments. A thread that finds a lock taken reads the monotonic clock for its deadline (Python's
- * interpreter lock), and whether it is taken is a matter of chance. A reading has no effect, and its
- * value is the leader's in both.
- */
-static bool is_elastic(const struct fthread *f, const struct call_record *c)
-{
-	return reads(c, CLOCK_MONOTONIC_COARSE) ||
-	       (f->process->threaded && reads(c, CLOCK_MONOTONIC));
-}
-
-static void note_reading(struct fthread *f)
-{
-	const struct payload *p = call_out_of(&f->leader, 1);
-	struct timespec *to = reads(&f->leader, CLOCK_MONOTONIC) ? &f->process->monotonic
-								  : &f->process->coarse;
-
-	if (p && p->size == sizeof(*to))
-		memcpy(to, payload_data(&f->leader, p), sizeof(*to));
-}
-
-/* The leader has read the clock where the follower does something else. */
-static void drop_reading(struct replay *rp, struct fthread *f, unsigned parts)
-{
-	replay_taken(rp, f);
-	f->drops_exit = !(parts & CALL_PART_EXIT);
-	if (parts & CALL_PART_EXIT)
-		note_reading(f);
-	else if (parts & CALL_PART_AWAITED)
-		send_matched(rp, f);
-}
-
-/* The follower asks for another random number for a name, which will be the leader's: any fits. */
-static void answer_retry(struct replay *rp, struct fthread *f)
-{
-	uint64_t number = 0;
-	bool written = f->mem.mem.write(&f->mem.mem, f->native.arg[0], &number, sizeof(number)) ==
-		       (ssize_t)sizeof(number);
-
-	answer_value(rp, f, written ? (int64_t)sizeof(number) : -EFAULT);
-}
-
-/* The follower reads the clock where the leader did something else. */
-static void answer_reading(struct replay *rp, struct fthread *f)
-{
-	const struct timespec *value = reads(&f->call, CLOCK_MONOTONIC) ? &f->process->monotonic
-									  : &f->process->coarse;
-	uint64_t at = f->native.arg[1];
-	bool written = !at || f->mem.mem.write(&f->mem.mem, at, value, sizeof(*value)) ==
-				      (ssize_t)sizeof(*value);
-
-	answer_value(rp, f, written ? 0 : -EFAULT);
-}
-
-/* One of each: jemalloc's reading of the coarse clock is the odd one, the other may be the program's. */
-static bool match_two_clocks(struct replay *rp, struct fthread *f, unsigned parts)
-{
-	if (!is_elastic(f, &f->leader) || !is_elastic(f, &f->call) ||
-	    f->leader.arg[0] == f->call.arg[0])
-		return false;
-	if (reads(&f->leader, CLOCK_MONOTONIC_COARSE))
-		drop_reading(rp, f, parts);
-	else
-		answer_reading(rp, f);
-	return true;
-}
-
-/*
- * A change of the signal mask that one variant alone makes is its own affair, as one that only blocks is:
- * on arm64 OpenSSL blocks signals while it tries what the processor can do, on x86-64 it need not try.
- */
-static bool match_mask_of_one(struct replay *rp, struct fthread *f, unsigned parts)
-{
-	if (f->leader.id == f->call.id)
-		return false;
-	if (f->leader.id == CALL_RT_SIGPROCMASK && !f->at_exit) {
-		drop_reading(rp, f, parts); /* as one of the clock: there is no outcome to give */
-		return true;
-	}
-	if (f->call.id != CALL_RT_SIGPROCMASK)
-		return false;
-	answer_continue(rp, f);
-	return true;
-}
-
-/* True: the event or the call was a reading, of the clock mostly, that the other side did not make. */
-static bool match_elastic(struct replay *rp, struct fthread *f, unsigned parts)
-{
-	if (f->drops_exit && !(parts & CALL_PART_ENTRY)) {
-		f->drops_exit = false;
-		note_reading(f);
-		replay_taken(rp, f);
-		return true;
-	}
-	if (!(parts & CALL_PART_ENTRY) || f->phase == PHASE_ENTRY_MATCHED)
-		return false;
-	if (match_mask_of_one(rp, f, parts))
-		return true;
-	if (tempname_is_retry(f, &f->leader, &f->call)) {
-		drop_reading(rp, f, parts);
-		return true;
-	}
-	if (tempname_is_retry(f, &f->call, &f->leader)) {
-		answer_retry(rp, f);
-		return true;
-	}
-	if (match_two_clocks(rp, f, parts))
-		return true;
-	if (is_elastic(f, &f->leader) == is_elastic(f, &f->call))
-		return false;
-	if (is_elastic(f, &f->leader))
-		drop_reading(rp, f, parts);
-	else if (order_may_read(rp, f))
-		answer_reading(rp, f);
-	return true;
-}
-
-/* Nothing is left of the leader's thread but readings, and then its death. A thread that goes on would
- * make its own, and is to be given the leader's. */
-static bool ends_with_readings(struct fthread *f)
-{
-	struct event e = { .call = &f->leader };
-	struct reader r;
-	size_t at = 0;
-
-	while (stream_look(f->stream, &at, &r)) {
-		if (event_decode(&r, &e) < 0)
-			return false;
-		if (e.kind == EVENT_DEATH)
-			return true;
-		if (e.kind != EVENT_CALL || f->leader.id != CALL_CLOCK_GETTIME ||
-		    ((e.parts & CALL_PART_ENTRY) && !is_elastic(f, &f->leader)))
-			return false;
-	}
-	return false;
-}
-
-bool replay_drop_reading(struct replay *rp, struct fthread *f)
-{
-	struct event e = { .call = &f->leader };
-	struct reader r;
-
-	if (f->stop != STOP_NONE || f->phase != PHASE_NONE || !ends_with_readings(f) ||
-	    !stream_peek(f->stream, &r) || event_decode(&r, &e) < 0 || e.kind != EVENT_CALL)
-		return false;
-	if (f->drops_exit)
-		return match_elastic(rp, f, e.parts);
-	if (!(e.parts & CALL_PART_ENTRY))
-		return false;
-	drop_reading(rp, f, e.parts);
-	return true;
-}
-
-bool replay_answer_reading(struct replay *rp, struct fthread *f)
-{
-	if (f->stop != STOP_NOTIFY || f->phase != PHASE_NONE || !is_elastic(f, &f->call))
-		return false;
-	answer_reading(rp, f);
 	return true;
 }
 
@@ -324,11 +156,10 @@ static void match_call(struct replay *rp, struct fthread *f, const struct event 
 {
 	bool is_exit = call_rows[f->leader.id].irregular == IRR_EXIT;
 
-	if (match_elastic(rp, f, e->parts))
+	if (elastic_match(rp, f, e->parts))
 		return;
-	if ((e->parts & CALL_PART_EXIT) && (reads(&f->leader, CLOCK_MONOTONIC) ||
-					    reads(&f->leader, CLOCK_MONOTONIC_COARSE)))
-		note_reading(f);
+	if (e->parts & CALL_PART_EXIT)
+		elastic_note(f);
 
 	if (e->parts & CALL_PART_ENTRY) {
 		if (f->phase == PHASE_ENTRY_MATCHED) {
@@ -343,7 +174,7 @@ static void match_call(struct replay *rp, struct fthread *f, const struct event 
 	}
 	replay_taken(rp, f);
 	if (e->parts & CALL_PART_AWAITED)
-		send_matched(rp, f);
+		replay_send_matched(rp, f);
 	if (is_exit) {
 		f->phase = PHASE_EXITING;
 		replay_robust_exit(rp, f);

@@ -55,10 +55,8 @@ void replay_advance_all(struct replay *rp);
 void replay_at_call(struct replay *rp, struct fthread *f);
 /* The next event of f is dealt with. */
 void replay_taken(struct replay *rp, struct fthread *f);
-/* The elastic clocks (match.c). Drops a reading of the leader's that f, which computes, will not make before
- * it is ended; answers one of f's own that the leader has not made. False: there is none. */
-bool replay_drop_reading(struct replay *rp, struct fthread *f);
-bool replay_answer_reading(struct replay *rp, struct fthread *f);
+/* To the leader, which waits for this before it executes the call. */
+void replay_send_matched(struct replay *rp, const struct fthread *f);
 void replay_describe_death(int wait_status, char *text, size_t size);
 
 /* ending.c: exit_group, execve, fatal signals. True when no other thread of f's process has anything

@@ -29,7 +29,7 @@ struct fprocess {
 	bool moved;	/* its working directory is the leader's, as far as paths tell */
 	unsigned order_looks; /* see order.c */
 	int64_t order_looked_at;
-	/* The clocks that are elastic (see match.c): the leader's last readings. */
+	/* The clocks that are elastic (see elastic.c): the leader's last readings. */
 	struct timespec monotonic, coarse;
 };
 

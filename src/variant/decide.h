@@ -33,7 +33,7 @@ struct verdict_of_call call_decide(const struct native_call *n, const struct cal
 const char *call_path(const struct call_record *c, unsigned arg);
 
 /*
- * How often the variants make this call may differ (see replay/match.c and tempname.h): what is counted of a
+ * How often the variants make this call may differ (see replay/elastic.h and tempname.h): what is counted of a
  * thread's calls on both sides leaves it out.
  */
 bool call_is_elastic(const struct call_record *c);
