@@ -102,7 +102,7 @@ def test_cannot_move(builder, moving):
     builder.cc("-O2", "-D_GNU_SOURCE", "--chiral-points=none", os.path.join(SOURCES, "wishes.c"), "-o", program)
     assert alone(program, "fork").stdout == alone(builder.program("wishes.c"), "fork").stdout != b""
     m = moving(builder.points("never", "* entry 0%"), [str(program), "fork"])
-    assert m.finish() == (125, b"") and "cannot move: it was built with --chiral-points=none" in m.stderr
+    assert m.finish() == (EXIT_OWN_FAILURE, b"") and "cannot move: it was built with --chiral-points=none" in m.stderr
 
 
 def test_objects_archives_dependencies(builder):

@@ -12,3 +12,9 @@ _Noreturn void __unmapself(void *base, size_t size)
 	for (;;)
 		__syscall(SYS_exit, 0);
 }
+
+/* There is no other thread, and the only one cannot be cancelled. */
+int pthread_cancel(pthread_t t)
+{
+	return ESRCH;
+}
