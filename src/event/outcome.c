@@ -87,12 +87,11 @@ int call_capture_out(const struct call_ctx *cx, const struct native_call *n, int
 {
 	struct call_view v;
 	struct sink to;
-	int r = view_init(&v, cx, n);
+	/* Of the entry: a pair without a set has become NULL there. */
+	int r = view_init_exit(&v, cx, n, c->arg);
 
 	if (r < 0)
 		return r;
-	/* A pair without a set has become NULL at entry: scalars are those of the entry. */
-	memcpy(v.scalar, c->arg, sizeof(v.scalar));
 	recall_len_before(&v, c);
 	v.native_ret = ret;
 	c->ret = ret_to_canon(&v, ret);

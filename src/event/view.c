@@ -66,27 +66,30 @@ static uint64_t scalar_canon(const struct arg_spec *s, enum isa isa, uint64_t ra
 
 static void view_arg(struct call_view *v, unsigned i, const struct conv *conv)
 {
-	const struct arg_spec *s = &v->row->args[i];
 	uint64_t raw = conv->kind == CONV_CONST ? (uint64_t)conv->value : 0;
 
 	if (conv->kind != CONV_CONST && conv->value >= 0 && conv->value < CALL_ARGS_MAX)
 		raw = v->n->arg[conv->value];
 	v->raw[i] = raw;
 	v->conv[i] = conv->kind;
-	switch (conv->kind) {
+}
+
+static uint64_t view_scalar(const struct call_view *v, unsigned i)
+{
+	const struct arg_spec *s = &v->row->args[i];
+	uint64_t raw = v->raw[i];
+
+	switch (v->conv[i]) {
 	case CONV_CONST: /* canonical as it stands: flags are asm-generic's */
-		v->scalar[i] = s->kind == ARG_FLAGS ? raw : scalar_canon(s, v->n->isa, raw);
-		break;
+		return s->kind == ARG_FLAGS ? raw : scalar_canon(s, v->n->isa, raw);
 	case CONV_MS:
-		v->scalar[i] = (int32_t)raw >= 0;
-		break;
+		return (int32_t)raw >= 0;
 	case CONV_TIME: /* newer libcs always give clock_gettime and setitimer a place to write */
 	case CONV_ALARM:
 	case CONV_ALARM_OLD:
-		v->scalar[i] = 1;
-		break;
+		return 1;
 	default:
-		v->scalar[i] = scalar_canon(s, v->n->isa, raw);
+		return scalar_canon(s, v->n->isa, raw);
 	}
 }
 
@@ -103,7 +106,8 @@ static void view_drop_unused_mode(struct call_view *v)
 	}
 }
 
-int view_init(struct call_view *v, const struct call_ctx *cx, const struct native_call *n)
+/* All but the scalars. */
+static int view_init_args(struct call_view *v, const struct call_ctx *cx, const struct native_call *n)
 {
 	bool alias = n->row->canonical != call_row_id(n->row);
 	int r;
@@ -114,7 +118,6 @@ int view_init(struct call_view *v, const struct call_ctx *cx, const struct nativ
 
 		view_arg(v, i, alias ? &n->row->conv[i] : &same);
 	}
-	view_drop_unused_mode(v);
 	v->lenptr = v->row->lenptr - 1;
 	if (v->lenptr >= 0 && v->raw[v->lenptr]) {
 		r = mem_get(cx->mem, v->raw[v->lenptr], &v->len_before, sizeof(v->len_before),
@@ -126,6 +129,25 @@ int view_init(struct call_view *v, const struct call_ctx *cx, const struct nativ
 	}
 	v->len_after = v->len_before;
 	return 0;
+}
+
+int view_init(struct call_view *v, const struct call_ctx *cx, const struct native_call *n)
+{
+	int r = view_init_args(v, cx, n);
+
+	for (unsigned i = 0; i < v->row->n_args; i++)
+		v->scalar[i] = view_scalar(v, i);
+	view_drop_unused_mode(v);
+	return r;
+}
+
+int view_init_exit(struct call_view *v, const struct call_ctx *cx, const struct native_call *n,
+		   const uint64_t scalar[CALL_ARGS_MAX])
+{
+	int r = view_init_args(v, cx, n);
+
+	memcpy(v->scalar, scalar, sizeof(v->scalar));
+	return r;
 }
 
 void view_set_exit(struct call_view *v, int64_t ret)

@@ -33,6 +33,10 @@ struct call_view {
 /* 0, or -ESRCH when the process is gone. */
 int view_init(struct call_view *v, const struct call_ctx *cx, const struct native_call *n);
 
+/* The same at an exit: the scalars are those that the entry has given. */
+int view_init_exit(struct call_view *v, const struct call_ctx *cx, const struct native_call *n,
+		   const uint64_t scalar[CALL_ARGS_MAX]);
+
 /* Turns a view of an entry into that of the exit with canonical result ret. */
 void view_set_exit(struct call_view *v, int64_t ret);
 

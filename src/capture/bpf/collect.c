@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define DRAIN_EVERY_US 1000	/* while there are records */
+#define DRAIN_EVERY_US 2000	/* while there are records; a busy server makes a MiB meanwhile */
 #define IDLE_AFTER_MS  20	/* without one: the kernel wakes us at the next */
 #define IDLE_MAX_US    1000000	/* however that goes */
 
