@@ -166,7 +166,8 @@ enum call_status {
 #define CALL_PARENT 0x20u     /* has sub-calls; itself stands for the unknown selector */
 #define CALL_SUB_EQUAL 0x40u  /* sub-row that is selected by arguments 0 and 1 being equal (dup2) */
 #define CALL_WATCHED 0x80u    /* local, but the leader's monitor has to see it (signal handlers);
-			       * refused, but for calls that a tracer has made its thread do */
+			       * refused, but for calls that a tracer has made its thread do;
+			       * else: the monitor sees it before it is executed (no recorder does) */
 
 struct call_row {
 	const char *name;	/* "openat", "fcntl$F_DUPFD" */

@@ -23,7 +23,8 @@
 
 void tracee_continue(struct tracee *tr, int signal)
 {
-	bool step = tr->recording && tr->pending.n;
+	/* Of recorded calls only a stop before them can wait for something. */
+	bool step = tr->recording && (tr->pending.n || tr->in_region);
 
 	tr->stopped = false;
 	ptrace(step ? PTRACE_SYSCALL : PTRACE_CONT, tr->tid, 0, (void *)(long)signal);

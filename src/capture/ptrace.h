@@ -25,7 +25,6 @@ struct tracer {
 	int deferred_status;
 	struct collector collector; /* of records of the kernel; its recorder is NULL without them */
 	timer_t timer;		/* while signals wait it interrupts waitpid(2) */
-	bool region_told;	/* that regions of the program are not what it wants */
 	bool has_timer, ticking;
 	int64_t tick_at;	/* ms */
 	int err;		/* a failure of ours: the session ends; negative errno */
@@ -42,7 +41,7 @@ bool tracer_captured(struct tracer *t, struct tracee *tr, int r);
 void tracee_at_entry(struct tracer *t, struct tracee *tr);
 void tracee_at_exit(struct tracer *t, struct tracee *tr);
 /* The entry or exit stop of a thread that is continued from call to call, because a signal waits for its
- * next compared one (its calls are recorded otherwise). */
+ * next compared one, or because it is in a region (its calls are recorded otherwise). */
 void tracee_at_step(struct tracer *t, struct tracee *tr);
 /* PTRACE_EVENT_FORK, _VFORK, _CLONE: the child is known by its parent's call. */
 void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child);

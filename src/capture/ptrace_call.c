@@ -208,15 +208,10 @@ static enum leader_barrier barrier_of(const struct tracee *tr)
 }
 
 /* The call that leaves a region still belongs to it. */
-static void note_region(struct tracer *t, struct tracee *tr)
+static void note_region(struct tracee *tr)
 {
-	if (tr->call.id != CALL_PRCTL_CHIRAL_REGION)
-		return;
-	tr->in_region = tr->call.arg[1] != 0;
-	if (tr->in_region && tr->recording && !t->region_told)
-		log_warn("the program asks that its calls wait for the followers; with --capture bpf only "
-			 "those do that the kernel does not record");
-	t->region_told |= tr->in_region;
+	if (tr->call.id == CALL_PRCTL_CHIRAL_REGION)
+		tr->in_region = tr->call.arg[1] != 0;
 }
 
 /* The policy ends the session: the thread stays where it is. */
@@ -239,7 +234,7 @@ static void enter_compared(struct tracer *t, struct tracee *tr, struct isa_regs 
 	}
 	tr->slot.barrier = barrier_of(tr);
 	tr->slot.observed = tr->judgement.level == RULE_LEVEL_OBSERVE;
-	note_region(t, tr);
+	note_region(tr);
 	/* When the session ends or is held, or the followers have not come as far, the call must not
 	 * take effect: the thread stays where it is. SIGKILL at this stop skips the call. */
 	tr->parked = !leader_enter(t->leader, &tr->slot, &tr->call);

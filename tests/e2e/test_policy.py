@@ -164,8 +164,9 @@ def test_leader_waits(chiral, policy, tmp_path, rule, held):
     leader_waits(chiral, ["/bin/sh", "-c", script], ["--policy", path], tmp_path, held)
 
 
+@pytest.mark.parametrize("capture", ["ptrace", "bpf"])
 @pytest.mark.parametrize("marks,held", [((1,), True), ((0,), False), ((1, 0), False)])
-def test_region_of_the_program(chiral, tmp_path, marks, held):
+def test_region_of_the_program(chiral, tmp_path, marks, held, capture):
     """chiral_region() of chiral.h: what the program does in a region waits for the followers."""
     prctl = {"x86_64": 157, "aarch64": 167}[NATIVE]
     mark = "".join(f"syscall({prctl}, 0x43485250, {on}, 0, 0, 0);" for on in marks)
@@ -173,14 +174,14 @@ def test_region_of_the_program(chiral, tmp_path, marks, held):
     before, after = (mark, "") if len(marks) == 2 else ("", mark)
     script = (f"sub put {{ open(F, '>', $_[0]); syswrite(F, qq(2\\n)); close(F) }} {before}"
               f"open(G, 'go'); <G>; put('early'); {after} put('late'); print 'end'")
-    leader_waits(chiral, ["/usr/bin/perl", "-e", script], [], tmp_path, held)
+    leader_waits(chiral, ["/usr/bin/perl", "-e", script], [], tmp_path, held, capture)
 
 
-def leader_waits(chiral, program, options, tmp_path, held):
+def leader_waits(chiral, program, options, tmp_path, held, capture="ptrace"):
     """The program reads a line from the file go, writes to the file early and then to the file late."""
     go = tmp_path / "go"
     os.mkfifo(go)
-    s = chiral.run(LOCAL_LOCAL, program, ["--capture", "ptrace", *options], cwd=str(tmp_path))
+    s = chiral.run(LOCAL_LOCAL, program, ["--capture", capture, *options], cwd=str(tmp_path))
     monitor = follower_monitor(s)
     with open(go, "w", encoding="ascii") as f:      # its reader is there: the leader is at read(2)
         os.kill(monitor, signal.SIGSTOP)
