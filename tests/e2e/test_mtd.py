@@ -285,6 +285,19 @@ def test_handlers(builder, behaviour, moving, other, share):
     assert m.finish() == (0, b"jumped 2\n"), m.stderr
 
 
+@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
+def test_no_signal_is_slept_through(builder, behaviour, moving, other):
+    """A program that looks at what its handler has told it and then waits: the signal comes in between."""
+    m = moving(builder.points("w", "* entry 50%"), [behaviour, "wakes", "3000"], other=other)
+    home = None
+    for i in range(3000):
+        assert m.process.stdout.readline() == b"%d\n" % i
+        home = home or m.children()[0]
+        os.kill(home, signal.SIGUSR1)
+    assert m.finish() == (0, b""), m.stderr
+    assert m.status["switches"] > 1000
+
+
 def test_deep_recursion(builder, behaviour, moving):
     """The stack's end is a crash, and so is the records' end: never silence."""
     points = builder.points("deep", "deep entry 0.1%")

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,6 +69,33 @@ static int echo(void)
 		step(1);
 		fputs(line, stdout);
 		fflush(stdout);
+	}
+	return 0;
+}
+
+static volatile sig_atomic_t woken;
+
+static void on_wake(int signo)
+{
+	woken = signo;
+}
+
+/* Each line asks for a signal, which may come anywhere behind it: none is slept through. */
+static int wakes(int n)
+{
+	struct sigaction action = { .sa_handler = on_wake };
+
+	sigaction(SIGUSR1, &action, NULL);
+	for (int i = 0; i < n; i++) {
+		for (int k = 0; k < 3; k++)
+			step(k);
+		printf("%d\n", i);
+		fflush(stdout);
+		while (!woken) {
+			step(i);
+			poll(NULL, 0, -1);
+		}
+		woken = 0;
 	}
 	return 0;
 }
@@ -228,6 +256,8 @@ int main(int argc, char **argv)
 		return refused();
 	if (!strcmp(what, "handlers"))
 		return handlers();
+	if (!strcmp(what, "wakes"))
+		return wakes(atoi(argv[2]));
 	if (!strcmp(what, "jumps"))
 		return jumps();
 	if (!strcmp(what, "deep"))

@@ -62,6 +62,23 @@ static const struct {
 	{ 439, 439 },	/* faccessat2 */
 };
 
+static int is_one_of(long nr, const uint16_t *list, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (nr == list[i])
+			return 1;
+	return 0;
+}
+
+/* Calls that wait for events and that a signal always ends: poll select pause rt_sigtimedwait rt_sigsuspend
+ * epoll_wait pselect6 ppoll epoll_pwait. Sleeping is none: what is left of the time would be missing. */
+static int waits(long nr)
+{
+	static const uint16_t list[] = { 7, 23, 34, 128, 130, 232, 270, 271, 281 };
+
+	return is_one_of(nr, list, sizeof(list) / sizeof(*list));
+}
+
 static int is_at_home(long nr)
 {
 	for (unsigned i = 0; i < sizeof(at_home) / sizeof(*at_home); i++)
@@ -128,7 +145,7 @@ long perform_call(long nr, const long *a)
 	}
 	if (nr == NR_execve)
 		close_on_exec();
-	return isa_call_x86_64(nr, a);
+	return waits(nr) ? signals_wait(nr, a) : isa_call_x86_64(nr, a);
 }
 
 /* Of the node on which the thread is not home. */
@@ -165,12 +182,9 @@ _Noreturn void end_program(int status)
 /* signal(7): calls that are never restarted. */
 static int is_restarted(long nr)
 {
-	static const uint16_t never[] = { 7, 23, 34, 35, 128, 130, 230, 232, 270, 271, 281 };
+	static const uint16_t sleeps[] = { 35, 230 };
 
-	for (unsigned i = 0; i < sizeof(never) / sizeof(*never); i++)
-		if (nr == never[i])
-			return 0;
-	return 1;
+	return !waits(nr) && !is_one_of(nr, sleeps, sizeof(sleeps) / sizeof(*sleeps));
 }
 
 static int deliver_signals(void)
@@ -183,15 +197,24 @@ static int deliver_signals(void)
 }
 
 /* A signal that came since the last point must not wait until the call returns; and the call may return
- * because of one. */
+ * because of one. A program looks whether a handler has told it something, and then waits: a handler that
+ * ran since may have run too late for that look, so the wait ends as if the signal had come in it. */
 static long call_with_signals(long nr, const long *a)
 {
+	int woken = signals_have_woken();
+
+	if (woken)
+		signals_woke(0);
 	for (;;) {
 		long r;
 
 		draw_again_if_changed();
-		if (signals_pending())
+		if (signals_pending()) {
 			deliver_signals();
+			woken = 1;
+		}
+		if (woken && waits(nr))
+			return -EINTR;
 		r = call_home(nr, a);
 		if (!signals_pending())
 			return r;

@@ -156,6 +156,11 @@ int signals_pending(void);
 /* Calls the handlers of noted signals. A longjmp out of one leaves the mode at MTD_JUMP. Returns whether
  * all of them want interrupted calls to begin again (SA_RESTART). */
 int signals_deliver(void);
+/* A handler ran at a point: a wait that follows would sleep through what the program was told. */
+void signals_woke(int yes);
+int signals_have_woken(void);
+/* A call that waits, at home: -EINTR when a signal is noted, however late. */
+long signals_wait(long nr, const long *a);
 
 /* fork.c: at home, for a thread that has unwound; parent and child run it again, with the result in
  * control(). */
@@ -171,5 +176,10 @@ uint64_t isa_signal_return(void);
 _Noreturn void isa_run_on_stack(void *top, void (*fn)(void));
 /* Runs a call given with x86-64's number and structures, at home. -ENOSYS when it cannot. */
 long isa_call_x86_64(long nr, const long *a);
+/* The same for a call that waits: -EINTR without waiting when *stop is not 0, and when the handler of a
+ * signal that comes before the kernel begins to wait calls isa_stop_waiting(). */
+long isa_wait_x86_64(const uint64_t *stop, long nr, const long *a);
+/* context: of the signal's handler. */
+void isa_stop_waiting(void *context);
 
 #endif

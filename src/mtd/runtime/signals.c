@@ -34,6 +34,7 @@ struct signals {
 	struct action action[N_SIGNALS];
 	struct info info[N_SIGNALS];
 	uint32_t handling;	/* the program's handler runs */
+	uint32_t woken;		/* a handler ran at a point, and no call was made since */
 };
 
 #define SIGNALS ((struct signals *)(MTD_SIGNALS))
@@ -46,10 +47,11 @@ static int is_fault(long signal)
 /* Called by the kernel, at home, on the home process's stack. */
 static void note(int signal, const struct info *info, void *context)
 {
-	(void)context;
 	SIGNALS->info[signal - 1] = *info;
 	__atomic_fetch_or(&SIGNALS->pending, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
 	look_at_next_point();
+	if (!SIGNALS->handling)
+		isa_stop_waiting(context);
 }
 
 /* Should a call that the signal interrupted begin again? */
@@ -98,6 +100,23 @@ int signals_pending(void)
 {
 	return mtd_node.role != ROLE_ALONE &&
 	       __atomic_load_n(&SIGNALS->pending, __ATOMIC_RELAXED) && !SIGNALS->handling;
+}
+
+void signals_woke(int yes)
+{
+	SIGNALS->woken = (uint32_t)yes;
+}
+
+int signals_have_woken(void)
+{
+	return mtd_node.role != ROLE_ALONE && SIGNALS->woken;
+}
+
+long signals_wait(long nr, const long *a)
+{
+	static const uint64_t never;
+
+	return isa_wait_x86_64(SIGNALS->handling ? &never : &SIGNALS->pending, nr, a);
 }
 
 int signals_handling(void)

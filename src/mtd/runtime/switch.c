@@ -122,6 +122,7 @@ int __mtd_enter(uint32_t function, uint32_t where)
 		return begin_unwinding();
 	if (signals_pending()) {
 		signals_deliver();
+		signals_woke(1);
 		/* A handler jumped: unwind without records, the frame is left. */
 		if (__mtd_mode == MTD_JUMP)
 			return 1;

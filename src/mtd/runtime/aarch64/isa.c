@@ -57,3 +57,15 @@ long isa_call_x86_64(long nr, const long *a)
 	(void)a;
 	die("the program's home is an x86-64 node; run it with `chiral run --mode mtd`");
 }
+
+long isa_wait_x86_64(const uint64_t *stop, long nr, const long *a)
+{
+	(void)stop;
+	return isa_call_x86_64(nr, a);
+}
+
+/* The program's signals are home's. */
+void isa_stop_waiting(void *context)
+{
+	(void)context;
+}

@@ -78,3 +78,40 @@ long isa_call_x86_64(long nr, const long *a)
 	}
 	return isa_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
+
+/* Arguments as C gives them: the word to look at, the number, the arguments. */
+__asm__("mtd_wait:\n"
+	"	mov %rdi, %r11\n"
+	"	mov %rsi, %rax\n"
+	"	mov %rdx, %rcx\n"
+	"	mov (%rcx), %rdi\n"
+	"	mov 8(%rcx), %rsi\n"
+	"	mov 16(%rcx), %rdx\n"
+	"	mov 24(%rcx), %r10\n"
+	"	mov 32(%rcx), %r8\n"
+	"	mov 40(%rcx), %r9\n"
+	"mtd_wait_begins:\n"
+	"	cmpq $0, (%r11)\n"
+	"	jne mtd_wait_stopped\n"
+	"	syscall\n"
+	"mtd_wait_ends:\n"
+	"	ret\n"
+	"mtd_wait_stopped:\n"
+	"	mov $-4, %rax\n"	/* EINTR */
+	"	ret\n");
+long mtd_wait(const uint64_t *stop, long nr, const long *a);
+extern const char mtd_wait_begins[], mtd_wait_ends[], mtd_wait_stopped[];
+
+long isa_wait_x86_64(const uint64_t *stop, long nr, const long *a)
+{
+	return mtd_wait(stop, nr, a);
+}
+
+void isa_stop_waiting(void *context)
+{
+	enum { UCONTEXT_RIP = 168 };	/* struct ucontext: 40 bytes, then gregs[16] */
+	uint64_t *at = (uint64_t *)((char *)context + UCONTEXT_RIP);
+
+	if (*at >= (uint64_t)mtd_wait_begins && *at < (uint64_t)mtd_wait_ends)
+		*at = (uint64_t)mtd_wait_stopped;
+}
