@@ -3,25 +3,28 @@
 """What capturing costs a leader, natively compared: lighttpd, nginx and redis on this machine, with wrk
 -t10 -c10 on a page of 4 KB or 10 connections of redis-benchmark.
 
-The program runs at the same time natively, under `chiral record --discard` (capture alone: events are made
-and dropped), under `chiral record -o` (to a file) and in a session with a follower on this machine, each on
-its own port. In every round each load is put on each of them once, in random order. Servers have processor
-0, everything else (load and monitors) the others. Told are medians: the rate, its ratio to the native rate
-of the same round with its spread, processor time per request of server and of Chiral, and how much more of
-it that is than natively.
+The program runs natively, under `chiral record --discard` (capture alone: events are made and dropped),
+under `chiral record -o` (to a file) and in a session with a follower on this machine. In every round each
+load is put on each of them once, in random order, one at a time: the programs that record are in the kernel
+only while their session runs. Servers have processor 0, everything else (load and monitors) the others.
+Told are medians: the rate, its ratio to the native rate of the same round with its spread, processor time
+per request of server, of Chiral and of the load generator, and how much more of server and Chiral that is
+than natively. Then: what a call costs a process that is in no session, without one and while one runs.
 """
 import argparse
 import os
 import random
+import resource
 import statistics
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 sys.path.insert(0, HERE)
 from bench import PROGRAMS, Bed, version_of, wrk  # noqa: E402
-from chiral import LOCAL_LOCAL, Session, exe, read_proc  # noqa: E402
+from chiral import LOCAL_LOCAL, Session, exe, read_proc, wait_until  # noqa: E402
 
 WAYS = {"native": "native", "alone": "capture alone", "file": "to a file", "session": "session"}
 LOADS = {"lighttpd": [("4k", 10, True), ("4k", 10, False)], "nginx": [("4k", 10, True), ("4k", 10, False)],
@@ -90,12 +93,22 @@ class Server:
         self.rate = self.program.run(what, requests)
         return self.rate, requests
 
+    def times(self):
+        """Nanoseconds of the server, of Chiral, and of all loads so far."""
+        loads = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return [*(sum(map(processor_time, pids)) for pids in (self.server, self.monitor)),
+                (loads.ru_utime + loads.ru_stime) * 1e9]
+
     def measure(self, what, seconds):
-        before = [sum(map(processor_time, pids)) for pids in (self.server, self.monitor)]
+        before = self.times()
         rate, requests = self.load(what, seconds)
-        after = [sum(map(processor_time, pids)) for pids in (self.server, self.monitor)]
+        after = self.times()
         assert self.session.running(), self.session.story()
         return (rate, *((a - b) / requests / 1000 for a, b in zip(after, before)))
+
+    def end(self):
+        self.session.end()
+        self.bed.chiral.sessions.remove(self.session)
 
 
 def children(pid):
@@ -127,13 +140,13 @@ def tell(name, what, found):
     for way, title in WAYS.items():
         if way not in found:
             continue
-        rates, server, chiral = zip(*found[way])
+        rates, server, chiral, loads = zip(*found[way])
         ratios = [r / n[0] for r, n in zip(rates, native)]
         more = [(s + c) / (n[1] + n[2]) for s, c, n in zip(server, chiral, native)]
         print(f"| {name} | {what} | {title} | {statistics.median(rates):.0f} | "
               f"{statistics.median(ratios):.2f} | {min(ratios):.2f}-{max(ratios):.2f} | "
               f"{statistics.median(server):.1f} | {statistics.median(chiral):.1f} | "
-              f"{statistics.median(more):.2f} |")
+              f"{statistics.median(loads):.1f} | {statistics.median(more):.2f} |")
     sys.stdout.flush()
 
 
@@ -151,18 +164,39 @@ def judge(name, what, found):
 
 def measure(bed, name, args, rng):
     servers = [Server(bed, name, way, args) for way in ["native", *args.way]]
-    for server in servers:
-        server.start()
-        server.load(LOADS[name][0], 1)
     for what in LOADS[name]:
         found = {}
         for _ in range(args.rounds):
             for server in rng.sample(servers, len(servers)):
+                server.start()
+                server.load(what, 1)
                 found.setdefault(server.way, []).append(server.measure(what, args.seconds))
+                server.end()
         tell(name, what, found)
         judge(name, what, found)
-    for server in servers:
-        server.session.end()
+
+
+def call_time():
+    """Nanoseconds of the quickest of many short runs of a call and its loop."""
+    best = float("inf")
+    for _ in range(300):
+        start = time.perf_counter_ns()
+        for _ in range(1000):
+            os.getppid()
+        best = min(best, (time.perf_counter_ns() - start) / 1000)
+    return best
+
+
+def measure_outside(bed, args):
+    without, during = [], []
+    for _ in range(args.rounds):
+        without.append(call_time())
+        session = bed.chiral.start(["record", "--discard", "--capture", args.capture],
+                                   ["/bin/sleep", "1000"])
+        wait_until(session.variants, 20, "the program")
+        during.append(call_time())
+        session.end()
+    print(f"\nA call of a process in no session: {min(without):.0f} ns, while one runs {min(during):.0f} ns")
 
 
 def main():
@@ -188,11 +222,12 @@ def main():
     print(f"{', '.join(map(version_of, names))}; capture by {args.capture}, {args.rounds} rounds of "
           f"{args.seconds} s, {os.cpu_count()} CPUs\n")
     print("| program | load | way | req/s | of native | spread | server us/req | Chiral us/req | "
-          "processor time of native |")
-    print("|---|---|---|---|---|---|---|---|---|")
+          "load us/req | processor time of native |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     try:
         for name in names:
             measure(bed, name, args, random.Random(1))
+        measure_outside(bed, args)
     finally:
         bed.close()
     return 0
