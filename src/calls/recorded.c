@@ -302,6 +302,22 @@ static bool arrange_parts(struct describe *b, bool entry)
 	return true;
 }
 
+/* What is decided of them needs no more than the descriptor, and what they change nothing but the result. */
+static bool is_simple(const struct call_row *row)
+{
+	switch ((enum irregular)row->irregular) {
+	case IRR_CLOSE:
+		return row->n_args == 1;
+	case IRR_DUP:
+		/* dup3(2) also closes a descriptor that other threads use. */
+		return row->n_args == 1 || row->parent != call_row_id(row);
+	case IRR_FDFLAGS:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool is_regular(const struct call_row *row)
 {
 	if (row->flags & (CALL_RET_ADDR | CALL_SUB_EQUAL | CALL_WATCHED))
@@ -313,7 +329,7 @@ static bool is_regular(const struct call_row *row)
 	case DISP_BY_PATH:
 		return true;
 	case DISP_IRREGULAR:
-		return row->irregular == IRR_CLOSE && row->n_args == 1;
+		return is_simple(row);
 	default:
 		return false;
 	}

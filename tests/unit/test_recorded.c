@@ -87,13 +87,22 @@ static void test_sized_struct(void **state)
 	assert_int_equal(d.part[0].cap.width, RECORD_U32);
 }
 
+/* Irregular, but known by its arguments and its result. */
+static void test_simple(void **state)
+{
+	assert_int_equal(describe(ISA_X86_64, CALL_DUP).n_parts, 0);
+	assert_int_equal(describe(ISA_AARCH64, CALL_FCNTL_F_DUPFD_CLOEXEC).n_parts, 0);
+	assert_int_equal(describe(ISA_X86_64, CALL_FCNTL_F_SETFD).n_parts, 0);
+	assert_int_equal(describe(ISA_AARCH64, CALL_IOCTL_FIOCLEX).n_parts, 0);
+}
+
 /* Irregular, local, refused. */
 static void test_not_recorded(void **state)
 {
 	static const unsigned ids[] = {
-		CALL_EXECVE, CALL_CLONE, CALL_MMAP, CALL_CLOSE_RANGE, CALL_DUP, CALL_EXIT_GROUP,
+		CALL_EXECVE, CALL_CLONE, CALL_MMAP, CALL_CLOSE_RANGE, CALL_DUP3, CALL_EXIT_GROUP,
 		CALL_FUTEX, CALL_IO_URING_SETUP, CALL_KILL, CALL_RT_SIGSUSPEND, CALL_FCNTL,
-		CALL_FCNTL_F_DUPFD, CALL_RT_SIGACTION,
+		CALL_PRCTL_CHIRAL_REGION, CALL_RT_SIGACTION,
 	};
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
@@ -253,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buffer),	     cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_struct_and_iovec), cmocka_unit_test(test_sized_struct),
+		cmocka_unit_test(test_simple),
 		cmocka_unit_test(test_not_recorded), cmocka_unit_test(test_only_without),
 		cmocka_unit_test(test_entry),	     cmocka_unit_test(test_entry_for_others),
 		cmocka_unit_test(test_mixed),	     cmocka_unit_test(test_overwritten),
