@@ -2,10 +2,12 @@
 """Programs of Debian's source packages, built with their own build systems by `chiral cc`: they give
 the same bytes while they move. Built programs are cached, see tests/mtd/build-program."""
 import bz2
+import contextlib
 import lzma
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -26,7 +28,7 @@ def built(chiral_path):
     """Builds are no part of a test's time."""
     if chiral_path is None:
         pytest.skip("without Chiral there is nothing to test")
-    names = "lua", "minigzip", "bzip2", "xz",
+    names = "lua", "minigzip", "bzip2", "xz", "sqlite3"
     return {name: build_program(chiral_path, name) for name in names}
 
 
@@ -38,10 +40,10 @@ def points(tmp_path):
 @pytest.fixture
 def move(chiral_path, moving, points):
     """Runs a program that moves at all its points; its standard output."""
-    def run(program, *args, share="1%", other="local:amd64", text=b"", least=100, **kwargs):
-        m = moving(points("* entry " + share), [program, *args], other=other, **kwargs)
-        status, out = m.finish(text)
-        assert status == 0, m.stderr
+    def run(program, *args, share="1%", other="local:amd64", text=b"", least=100, status=0):
+        m = moving(points("* entry " + share), [program, *args], other=other)
+        ended, out = m.finish(text)
+        assert ended == status, m.stderr
         assert m.status["switches"] >= least
         return out
     return run
@@ -80,3 +82,43 @@ def test_xz(built, move, other):
     packed = move(xz, "-c", text=TEXT, other=other)
     assert lzma.decompress(packed) == TEXT
     assert move(xz, "-dc", text=packed, other=other, share="10%", least=10) == TEXT
+
+
+SQL = """
+create table t(a integer primary key, b text, c real);
+with recursive n(x) as (select 1 union all select x + 1 from n where x < 800)
+  insert into t select x, printf('row %05d', x * 7919 % 1009), x / 7.0 from n;
+create index tb on t(b);
+begin; update t set c = c * 2 where a % 3 = 0; delete from t where a % 5 = 0; commit;
+begin; delete from t; rollback;
+select count(*), sum(a), round(sum(c), 6), min(b), max(b) from t;
+select b, group_concat(a) from t where b like '%7' group by b order by b limit 10;
+select a, c, avg(c) over (order by a rows 3 preceding) from t order by b limit 5;
+create view v as select t1.a, t2.b from t t1 join t t2 on t1.a = t2.a + 1 where t1.c > 20;
+select count(*), max(b) from v;
+create table blobs(k text unique, v blob) without rowid;
+insert into blobs select b, zeroblob(a * 20) from t where a < 300;
+create trigger r after delete on t begin delete from blobs where k = old.b; end;
+delete from t where a < 100;
+select count(*), sum(length(v)), hex(x'00ff' || substr(v, 1, 2)) from blobs;
+insert into t values (101, 'twice', 0);
+select json_extract('{"x":[1,2,{"y":"deep"}]}', '$.x[2].y'), hex(zeroblob(4)), quote(0.1);
+vacuum;
+pragma integrity_check;
+"""
+
+
+@pytest.mark.parametrize("other, share, least", [("local:amd64", "0.1%", 100), ("local:amd64", "100%", 100000),
+                                                 ("local:arm64", "5%", 5000)])
+def test_sqlite(built, move, tmp_path, other, share, least):
+    """Its file has the same bytes too, and Python's own sqlite reads it."""
+    program, files = built["sqlite3"], [tmp_path / "alone.db", tmp_path / "moved.db"]
+    expected = alone(program, files[0], input=SQL.encode())
+    assert b"UNIQUE constraint failed: t.a" in expected.stderr
+    assert expected.stdout.endswith(b"deep|00000000|0.1\nok\n")
+    assert move(program, str(files[1]), text=SQL.encode(), other=other, share=share, least=least,
+                status=1) == expected.stdout
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with contextlib.closing(sqlite3.connect(files[1])) as db:
+        assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+        assert db.execute("select count(*) from t").fetchall() == [(560,)]

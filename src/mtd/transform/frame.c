@@ -27,21 +27,24 @@ static bool has_dynamic(const struct job *j)
 	return false;
 }
 
-/* Offset of a variable in the frame. */
-static uint64_t place(struct job *j, LLVMValueRef local)
+uint64_t job_place(struct job *j, uint64_t size, uint64_t align)
 {
-	uint64_t align = LLVMGetAlignment(local), at;
-	uint64_t n = LLVMConstIntGetZExtValue(LLVMGetOperand(local, 0));
+	uint64_t at = (j->frame_size + align - 1) & ~(align - 1);
 
-	if (align < 8)
-		align = 8;
-	at = (j->frame_size + align - 1) & ~(align - 1);
-	j->frame_size = at + n * ir_size(j->ir, LLVMGetAllocatedType(local));
+	j->frame_size = at + size;
 	return at;
 }
 
+static uint64_t place(struct job *j, LLVMValueRef local)
+{
+	uint64_t align = LLVMGetAlignment(local);
+	uint64_t n = LLVMConstIntGetZExtValue(LLVMGetOperand(local, 0));
+
+	return job_place(j, n * ir_size(j->ir, LLVMGetAllocatedType(local)), align < 8 ? 8 : align);
+}
+
 /* The size is patched in by job_finish_frame(). */
-static void enter_frame(struct job *j)
+void job_enter_frame(struct job *j)
 {
 	struct ir *ir = j->ir;
 
@@ -97,7 +100,7 @@ void job_make_frame(struct job *j)
 	j->dynamic = has_dynamic(j);
 	j->entry = LLVMInsertBasicBlockInContext(j->ir->context, first, "mtd.entry");
 	if (j->n_locals || j->dynamic || j->n_jumps)
-		enter_frame(j);
+		job_enter_frame(j);
 	for (unsigned k = 0; k < j->n_locals; k++) {
 		uint64_t at = place(j, j->locals[k]);
 

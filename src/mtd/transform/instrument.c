@@ -237,8 +237,9 @@ void instrument(struct ir *ir, const struct program *p, unsigned id, struct stat
 	liveness_compute(j.f, &j.live);
 	save_sets(&j);
 	job_place_jump_areas(&j);
-	job_finish_frame(&j);
+	job_choose_slots(&j);
 	job_make_slots(&j);
+	job_finish_frame(&j);
 	job_make_jump_blocks(&j);
 	make_dispatcher(&j);
 	if (p->fns[id].exit)

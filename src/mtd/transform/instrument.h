@@ -9,7 +9,7 @@
  *	rewind:   pop the record; load its values; go to the block of call k, which is issued again
  *
  * Values live across such a block are kept in slots (native stack variables); mem2reg makes them
- * values again at the end.
+ * values again at the end, except in functions where they are too many (slots.c).
  */
 #ifndef CHIRAL_MTD_TRANSFORM_INSTRUMENT_H
 #define CHIRAL_MTD_TRANSFORM_INSTRUMENT_H
@@ -50,12 +50,18 @@ struct job {
 	bool dynamic;		/* has variables of variable size: the top is part of the state */
 	struct liveness live;
 	LLVMValueRef *slot;	/* by the value's number; NULL when it needs none */
+	bool in_memory;		/* slots are in the shadow frame, records empty */
+	LLVMValueRef *loads;	/* in_memory: of the slot at hand, by the block's number */
 	LLVMBasicBlockRef rewind;
 	LLVMValueRef record, dispatch;
 };
 
 /* frame.c: local variables go to the shadow stack, which does not move. */
 void job_make_frame(struct job *j);
+/* Makes the frame when there is none yet. */
+void job_enter_frame(struct job *j);
+/* Offset in the frame of something new. */
+uint64_t job_place(struct job *j, uint64_t size, uint64_t align);
 /* To be called when frame_size has its last value. */
 void job_finish_frame(struct job *j);
 /* Gives the frame back, before a return (at the builder's position). */
@@ -69,7 +75,11 @@ void job_make_jump_blocks(struct job *j);
 void job_catch_jump(struct job *j);
 
 /* slots.c */
+/* When it is known what records have to hold. */
+void job_choose_slots(struct job *j);
 void job_make_slots(struct job *j);
+/* in_memory: arguments are stored when the function begins, not when it rewinds. */
+void job_store_arguments(struct job *j);
 
 /* records.c */
 void job_make_records(struct job *j);

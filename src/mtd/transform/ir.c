@@ -359,3 +359,16 @@ void ir_strip_call(LLVMValueRef call)
 			LLVMRemoveCallSiteEnumAttribute(call, i, kind);
 	}
 }
+
+void ir_mark(struct ir *ir, LLVMValueRef f, const char *mark)
+{
+	LLVMAttributeRef a = LLVMCreateStringAttribute(ir->context, mark, (unsigned)strlen(mark), "", 0);
+
+	LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex, a);
+}
+
+bool ir_is_marked(LLVMValueRef f, const char *mark)
+{
+	return LLVMGetStringAttributeAtIndex(f, LLVMAttributeFunctionIndex, mark,
+					     (unsigned)strlen(mark));
+}

@@ -107,6 +107,10 @@ void ir_split_before(struct ir *ir, LLVMValueRef at);
 void ir_strip_function(LLVMValueRef f);
 void ir_strip_call(LLVMValueRef call);
 
+/* A note to a later step: a string attribute of f. */
+void ir_mark(struct ir *ir, LLVMValueRef f, const char *mark);
+bool ir_is_marked(LLVMValueRef f, const char *mark);
+
 /* calloc(3) and realloc(3) that end the program when memory is out. */
 void *xalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n, size_t size);

@@ -33,6 +33,15 @@ static inline void set_remove(uint64_t *set, unsigned x)
 	set[x / 64] &= ~(1ull << (x % 64));
 }
 
+static inline unsigned set_count(const uint64_t *set, unsigned words)
+{
+	unsigned n = 0;
+
+	for (unsigned w = 0; w < words; w++)
+		n += (unsigned)__builtin_popcountll(set[w]);
+	return n;
+}
+
 /* Of all blocks but the entry block. */
 void liveness_compute(LLVMValueRef f, struct liveness *ret);
 void liveness_free(struct liveness *l);

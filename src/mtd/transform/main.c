@@ -56,13 +56,32 @@ static int verify(LLVMModuleRef m, const char *when)
 	return r;
 }
 
+/* Passes leave optnone functions alone; the back ends must not find it. */
+static void shield(struct ir *ir, bool on)
+{
+	unsigned kind = LLVMGetEnumAttributeKindForName("optnone", 7);
+	LLVMAttributeRef optnone = LLVMCreateEnumAttribute(ir->context, kind, 0);
+
+	FOR_EACH_FUNCTION(f, ir) {
+		if (!ir_is_marked(f, IN_MEMORY))
+			continue;
+		if (on)
+			LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex, optnone);
+		else
+			LLVMRemoveEnumAttributeAtIndex(f, LLVMAttributeFunctionIndex, kind);
+	}
+}
+
 /* mem2reg undoes the slots. Other passes could use what is not true while a function unwinds. */
-static int clean_up(LLVMModuleRef m)
+static int clean_up(struct ir *ir)
 {
 	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
-	LLVMErrorRef e = LLVMRunPasses(m, "function(mem2reg,simplifycfg)", NULL, o);
+	LLVMErrorRef e;
 	char *what;
 
+	shield(ir, true);
+	e = LLVMRunPasses(ir->module, "function(mem2reg,simplifycfg)", NULL, o);
+	shield(ir, false);
 	LLVMDisposePassBuilderOptions(o);
 	if (!e)
 		return 0;
@@ -151,7 +170,7 @@ static int run(const char *points_path, const char *list, const char *in, const 
 	if (r == 0)
 		r = verify(module, "after it was instrumented");
 	if (r == 0)
-		r = clean_up(module);
+		r = clean_up(&ir);
 	if (r == 0)
 		r = verify(module, "at the end");
 	if (r == 0 && LLVMWriteBitcodeToFile(module, out))

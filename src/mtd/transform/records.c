@@ -2,6 +2,7 @@
 #include "mtd/transform/instrument.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Where the values of a set are in a record's payload; a variable top of the stack comes first. */
 struct payload {
@@ -15,11 +16,13 @@ static struct payload lay_out(struct job *j, const uint64_t *set)
 	uint64_t at = j->dynamic ? 8 : 0;
 
 	for (unsigned x = 0; x < j->live.n_values; x++) {
-		LLVMTypeRef t = LLVMTypeOf(j->live.values[x]);
-		uint64_t align = ir_align(j->ir, t);
+		LLVMTypeRef t;
+		uint64_t align;
 
 		if (!set_has(set, x))
 			continue;
+		t = LLVMTypeOf(j->live.values[x]);
+		align = ir_align(j->ir, t);
 		at = (at + align - 1) & ~(align - 1);
 		p.offset[x] = at;
 		at += ir_size(j->ir, t);
@@ -42,6 +45,8 @@ static void make_unwind(struct job *j, LLVMBasicBlockRef b, unsigned site, const
 	ir_at_end(ir, b);
 	if (site)
 		job_catch_jump(j);
+	else if (j->in_memory)
+		job_store_arguments(j);
 	record = ir_call(ir, ir->push, args, 3);
 	if (j->dynamic)
 		LLVMBuildStore(ir->builder, ir_load(ir, ir->ptr, ir->ssp), record);
@@ -119,20 +124,34 @@ static LLVMValueRef entry_condition(struct job *j)
 	return LLVMBuildICmp(ir->builder, LLVMIntSLT, count, ir_i64(ir, 0), "");
 }
 
+/* Where the function begins, not where it goes on. */
+static LLVMBasicBlockRef make_begin(struct job *j)
+{
+	LLVMBasicBlockRef b;
+
+	if (!j->in_memory)
+		return j->body;
+	b = ir_block(j->ir, j->f, "mtd.begin");
+	ir_at_end(j->ir, b);
+	job_store_arguments(j);
+	LLVMBuildBr(j->ir->builder, j->body);
+	return b;
+}
+
 static void make_entry(struct job *j, LLVMBasicBlockRef unwind)
 {
 	struct ir *ir = j->ir;
-	LLVMBasicBlockRef slow = ir_block(ir, j->f, "mtd.slow");
+	LLVMBasicBlockRef slow = ir_block(ir, j->f, "mtd.slow"), begin = make_begin(j);
 	LLVMValueRef args[] = { ir_i32(ir, j->id), ir_i32(ir, 0) }, cases;
 
 	ir_at_end(ir, j->entry);
-	ir_branch_rarely(ir, entry_condition(j), slow, j->body);
+	ir_branch_rarely(ir, entry_condition(j), slow, begin);
 	ir_at_end(ir, slow);
 	if (!unwind) {
 		LLVMBuildBr(ir->builder, j->rewind);
 		return;
 	}
-	cases = LLVMBuildSwitch(ir->builder, ir_call(ir, ir->enter, args, 2), j->body, 2);
+	cases = LLVMBuildSwitch(ir->builder, ir_call(ir, ir->enter, args, 2), begin, 2);
 	LLVMAddCase(cases, ir_i32(ir, 1), unwind);
 	LLVMAddCase(cases, ir_i32(ir, 2), j->rewind);
 }
@@ -140,13 +159,17 @@ static void make_entry(struct job *j, LLVMBasicBlockRef unwind)
 void job_make_records(struct job *j)
 {
 	LLVMBasicBlockRef first = NULL;
+	uint64_t *arguments = xalloc(j->live.words, sizeof(*arguments));
 
+	if (!j->in_memory)
+		memcpy(arguments, liveness_in(&j->live, j->body), j->live.words * sizeof(*arguments));
 	for (unsigned k = 0; k < j->n_sites; k++) {
 		LLVMBasicBlockRef b = LLVMGetInstructionParent(j->sites[k].call);
 
 		check_after(j, b, make_record(j, k + 1, j->sites[k].saved, b));
 	}
 	if (j->program->fns[j->id].entry)
-		first = make_record(j, 0, liveness_in(&j->live, j->body), j->body);
+		first = make_record(j, 0, arguments, j->body);
 	make_entry(j, first);
+	free(arguments);
 }

@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values that a record or a jump area may hold get a variable each: stored where the value is made,
- * loaded before each use. After the new edges are there, mem2reg puts in the phis. */
+/*
+ * Values that a record or a jump area may hold get a variable each, a slot: stored where the value is
+ * made, loaded before each use. After the new edges are there, mem2reg puts in the phis.
+ *
+ * In functions with very many calls and values (an interpreter's loop) the phis would be too many: one
+ * for each value at each call, and as many again where ways meet; and so would be the instructions that
+ * fill and read records. LLVM takes minutes for 100 000 of them. There the slots are in the shadow
+ * frame, which moves with the thread: records are empty.
+ */
 #include "mtd/transform/instrument.h"
 
+#include "mtd/transform/index.h"
+
 #include <stdlib.h>
+#include <string.h>
+
+/* A record for each of 100 calls, with 30 values each. */
+#define VALUES_FOR_PHIS 3000
 
 static void add_set(uint64_t *to, const uint64_t *from, unsigned words)
 {
@@ -32,9 +45,36 @@ static LLVMValueRef make_slot(struct job *j, LLVMValueRef v)
 	LLVMValueRef slot;
 
 	ir_at_end(ir, j->entry);
+	if (j->in_memory)
+		return ir_offset(ir, j->frame, (int64_t)job_place(j, ir_size(ir, t), ir_align(ir, t)));
 	slot = LLVMBuildAlloca(ir->builder, t, "");
 	LLVMBuildStore(ir->builder, LLVMIsAArgument(v) ? v : LLVMConstNull(t), slot);
 	return slot;
+}
+
+/* The first load of a block serves all of it: a slot changes only where the value is made. */
+static LLVMValueRef load_for_block(struct job *j, LLVMValueRef v, LLVMValueRef slot,
+				   LLVMBasicBlockRef b)
+{
+	LLVMValueRef *load = &j->loads[index_get(j->live.block_index, b)];
+	LLVMValueRef at = LLVMGetFirstInstruction(b);
+
+	if (LLVMIsAInstruction(v) && LLVMGetInstructionParent(v) == b)
+		return v;
+	if (*load)
+		return *load;
+	while (LLVMIsAPHINode(at))
+		at = LLVMGetNextInstruction(at);
+	ir_before(j->ir, at);
+	return *load = job_load(j, LLVMTypeOf(v), slot);
+}
+
+static LLVMValueRef value_before(struct job *j, LLVMValueRef v, LLVMValueRef slot, LLVMValueRef at)
+{
+	if (j->in_memory)
+		return load_for_block(j, v, slot, LLVMGetInstructionParent(at));
+	ir_before(j->ir, at);
+	return ir_load(j->ir, LLVMTypeOf(v), slot);
 }
 
 /* A phi reads at the end of the block that it comes from; two entries for one block have to agree. */
@@ -44,31 +84,29 @@ static void load_for_phi(struct job *j, LLVMValueRef phi, LLVMValueRef v, LLVMVa
 
 	for (unsigned k = 0; k < n; k++) {
 		LLVMBasicBlockRef from = LLVMGetIncomingBlock(phi, k);
-		LLVMValueRef load;
+		LLVMValueRef value;
 
 		if (LLVMGetIncomingValue(phi, k) != v)
 			continue;
-		ir_before(j->ir, LLVMGetBasicBlockTerminator(from));
-		load = ir_load(j->ir, LLVMTypeOf(v), slot);
+		value = value_before(j, v, slot, LLVMGetBasicBlockTerminator(from));
 		for (unsigned m = k; m < n; m++)
 			if (LLVMGetIncomingBlock(phi, m) == from)
-				LLVMSetOperand(phi, m, load);
+				LLVMSetOperand(phi, m, value);
 	}
 }
 
 static void load_for_user(struct job *j, LLVMValueRef user, LLVMValueRef v, LLVMValueRef slot)
 {
-	LLVMValueRef load;
+	LLVMValueRef value;
 
 	if (LLVMIsAPHINode(user)) {
 		load_for_phi(j, user, v, slot);
 		return;
 	}
-	ir_before(j->ir, user);
-	load = ir_load(j->ir, LLVMTypeOf(v), slot);
+	value = value_before(j, v, slot, user);
 	for (int k = 0; k < LLVMGetNumOperands(user); k++)
 		if (LLVMGetOperand(user, (unsigned)k) == v)
-			LLVMSetOperand(user, (unsigned)k, load);
+			LLVMSetOperand(user, (unsigned)k, value);
 }
 
 /* Users first: replacing changes the list. A user that is in it twice is replaced once. */
@@ -104,13 +142,38 @@ static void store_where_made(struct job *j, LLVMValueRef v, LLVMValueRef slot)
 	while (LLVMIsAPHINode(at))
 		at = LLVMGetNextInstruction(at);
 	ir_before(j->ir, at);
-	LLVMBuildStore(j->ir->builder, v, slot);
+	job_store(j, v, slot);
+}
+
+/* Values in the records of all calls, that is, phis that mem2reg would need at the least. */
+void job_choose_slots(struct job *j)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < j->n_sites; k++)
+		n += set_count(j->sites[k].saved, j->live.words);
+	j->in_memory = n > VALUES_FOR_PHIS;
+	if (!j->in_memory)
+		return;
+	ir_mark(j->ir, j->f, IN_MEMORY);
+	if (!j->frame)
+		job_enter_frame(j);
+	for (unsigned k = 0; k < j->n_sites; k++)
+		memset(j->sites[k].saved, 0, j->live.words * sizeof(uint64_t));
+}
+
+void job_store_arguments(struct job *j)
+{
+	for (unsigned x = 0; x < j->live.n_values; x++)
+		if (j->slot[x] && LLVMIsAArgument(j->live.values[x]))
+			job_store(j, j->live.values[x], j->slot[x]);
 }
 
 void job_make_slots(struct job *j)
 {
 	uint64_t *keep = values_to_keep(j);
 
+	j->loads = xalloc(j->live.n_blocks, sizeof(*j->loads));
 	j->slot = xalloc(j->live.n_values, sizeof(*j->slot));
 	for (unsigned x = 0; x < j->live.n_values; x++)
 		if (set_has(keep, x))
@@ -118,9 +181,11 @@ void job_make_slots(struct job *j)
 	for (unsigned x = 0; x < j->live.n_values; x++) {
 		if (!j->slot[x])
 			continue;
+		memset(j->loads, 0, j->live.n_blocks * sizeof(*j->loads));
 		replace_uses(j, j->live.values[x], j->slot[x]);
 		if (!LLVMIsAArgument(j->live.values[x]))
 			store_where_made(j, j->live.values[x], j->slot[x]);
 	}
+	free(j->loads);
 	free(keep);
 }

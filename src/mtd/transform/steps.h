@@ -60,6 +60,9 @@ struct statistics {
 	uint64_t largest_record;
 };
 
+/* The mark of functions whose slots stay in memory. */
+#define IN_MEMORY "chiral-in-memory"
+
 /* Rewrites function number id, which may switch. */
 void instrument(struct ir *ir, const struct program *p, unsigned id, struct statistics *stats);
 /* longjmp and its other names become the runtime's. After all functions are instrumented. */
