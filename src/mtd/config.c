@@ -100,6 +100,10 @@ int mtd_config_change(struct mtd_config_file *f, const void *config, size_t size
 	if (head.n_functions != f->c->n_functions ||
 	    memcmp(head.build_id, f->c->build_id, sizeof(head.build_id)) != 0)
 		return -EINVAL;
+	/* The program reads these at any time. */
+	if (memcmp(head.local, f->c->local, sizeof(head.local)) != 0)
+		log_warn("the files that the other node opens itself stay as they are until the program is "
+			 "started again");
 	__atomic_store_n(&f->c->generation, generation + 1, __ATOMIC_SEQ_CST);
 	memcpy((char *)f->c + from, (const char *)config + from, size - from);
 	__atomic_store_n(&f->c->generation, generation + 2, __ATOMIC_SEQ_CST);
@@ -133,6 +137,7 @@ static struct mtd_config *make(const struct mtd_manifest *m, const struct mtd_po
 	c->magic = MTD_CONFIG_MAGIC;
 	c->n_functions = n;
 	memcpy(c->build_id, m->build_id, sizeof(c->build_id));
+	memcpy(c->local, points->local, sizeof(c->local));
 	warn_unknown(m, points);
 	fill(c, m, points);
 	*ret_size = size;

@@ -119,6 +119,40 @@ static const char *parse_point(const struct word *w, unsigned n, struct mtd_poin
 	return NULL;
 }
 
+/* Of a plain path: what else it could be written as would not be found in the list. */
+static bool is_plain_path(struct word w)
+{
+	const char *end = w.p + w.len, *star = memchr(w.p, '*', w.len);
+
+	if (memchr(w.p, 0, w.len) || w.len < 2 || (star && star + 1 != end))
+		return false;
+	for (const char *p = w.p; p < end; p++) {
+		size_t n = 0;	/* the length of the part behind a slash */
+
+		if (*p != '/')
+			continue;
+		while (p + 1 + n < end && p[1 + n] != '/')
+			n++;
+		if (!n || (p[1] == '.' && (n == 1 || (n == 2 && p[2] == '.'))))
+			return false;
+	}
+	return true;
+}
+
+static const char *parse_local(struct mtd_points *to, const struct word *w, unsigned n)
+{
+	if (n > 1)
+		return "a path stands alone in its line";
+	if (!is_plain_path(w[0]))
+		return "a path of a file has no empty parts, no . and no .., and a * at its end only";
+	/* Another 0 ends them all. */
+	if (w[0].len + 2 > sizeof(to->local) - to->local_size)
+		return "there are too many paths of files";
+	memcpy(to->local + to->local_size, w[0].p, w[0].len);
+	to->local_size += w[0].len + 1;
+	return NULL;
+}
+
 static int add_point(struct mtd_points *to, struct word name, struct mtd_point p)
 {
 	struct mtd_point *v;
@@ -155,6 +189,11 @@ int mtd_points_parse(const char *text, size_t len, struct mtd_points *ret, unsig
 		len -= nl ? n + 1 : n;
 		if (!n_words)
 			continue;
+		if (*words[0].p == '/') {
+			*ret_what = parse_local(&points, words, n_words);
+			r = *ret_what ? -EINVAL : 0;
+			continue;
+		}
 		*ret_what = points.n == MTD_POINTS_MAX ? "there are too many points"
 						       : parse_point(words, n_words, &p);
 		r = *ret_what ? -EINVAL : add_point(&points, words[0], p);

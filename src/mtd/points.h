@@ -6,12 +6,19 @@
  *	serve        entry        10%        20%
  *	flush        entry,exit   0.5%
  *
+ *	/etc/localtime
+ *
  * A probability is a percentage with at most four decimals; without the second one both directions
  * have the first, without both they are 100%. FUNCTION "*" stands for all functions of the program's
  * own sources, "**" for those of the C library too. The first line that names a function counts.
+ *
+ * A line that is a path names a file that the other node opens itself to read it, or with a * at its end
+ * all files whose paths begin so.
  */
 #ifndef CHIRAL_MTD_POINTS_H
 #define CHIRAL_MTD_POINTS_H
+
+#include "mtd/runtime/session.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +37,9 @@ struct mtd_point {
 struct mtd_points {
 	struct mtd_point *v;
 	size_t n;
+	/* Paths of local files, as struct mtd_config has them. */
+	char local[MTD_LOCAL_SIZE];
+	size_t local_size;
 };
 
 /*

@@ -22,7 +22,7 @@ static bool is_config(const void *data, size_t size)
 	if (size < sizeof(c))
 		return false;
 	memcpy(&c, data, sizeof(c));
-	return c.magic == MTD_CONFIG_MAGIC && c.n_functions <= MTD_MAX_FUNCTIONS &&
+	return c.magic == MTD_CONFIG_MAGIC && !c.local[sizeof(c.local) - 1] && c.n_functions <= MTD_MAX_FUNCTIONS &&
 	       size == sizeof(c) + c.n_functions * sizeof(struct mtd_rate);
 }
 

@@ -41,11 +41,24 @@ static void test_points(void **state)
 	mtd_points_free(&p);
 }
 
+static void test_local_files(void **state)
+{
+	struct mtd_points p;
+	unsigned line;
+
+	assert_int_equal(parse("/etc/localtime\nserve\n /usr/share/zoneinfo/* # all\n/*", &p, &line), 0);
+	assert_int_equal(p.n, 1);
+	assert_memory_equal(p.local, "/etc/localtime\0/usr/share/zoneinfo/*\0/*\0", 42);
+	mtd_points_free(&p);
+	assert_int_equal(p.local_size, 0);
+}
+
 static void test_wrong_points(void **state)
 {
 	static const char *const wrong[] = {
 		"f entry 101%", "f entry 5", "f entry %", "f entry .%", "f entry 1.00001%", "f entry -1%",
 		"f sideways", "f entry 1% 2% 3%", "f/g", "f entry 1.2.3%", "f entry 99999999999%",
+		"/", "//", "/a/", "/a//b", "/a/.", "/a/../b", "/./a", "/..", "/a/*b", "/*/a", "/a b", "/a**",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -160,7 +173,8 @@ static void test_compile_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_points),	       cmocka_unit_test(test_wrong_points),
+		cmocka_unit_test(test_points),	       cmocka_unit_test(test_local_files),
+		       cmocka_unit_test(test_wrong_points),
 		cmocka_unit_test(test_manifest),       cmocka_unit_test(test_wrong_manifest),
 		cmocka_unit_test(test_bits),	       cmocka_unit_test(test_certain),
 		cmocka_unit_test(test_command_line),   cmocka_unit_test(test_compile_line),

@@ -149,7 +149,7 @@ long perform_call(long nr, const long *a)
 }
 
 /* Of the node on which the thread is not home. */
-static long ask_home(long nr, const long *a)
+long ask_home(long nr, const long *a)
 {
 	int64_t v[7] = { nr, a[0], a[1], a[2], a[3], a[4], a[5] };
 	struct mtd_message m;
@@ -165,8 +165,15 @@ static long ask_home(long nr, const long *a)
 
 long call_home(long nr, const long *a)
 {
-	if (mtd_node.role == ROLE_OTHER)
-		return ask_home(nr, a);
+	long r;
+
+	if (mtd_node.role == ROLE_OTHER) {
+		if (files_call(nr, a, &r))
+			return r;
+		r = ask_home(nr, a);
+		files_opened(nr, a, r);
+		return r;
+	}
 	return mtd_node.role == ROLE_HOME ? perform_call(nr, a) : isa_call_x86_64(nr, a);
 }
 

@@ -34,6 +34,17 @@ int is_in_heap(uint64_t address, uint64_t size)
 	return address >= MTD_HEAP && address <= HEAP_END && size <= HEAP_END - address;
 }
 
+int is_shared(uint64_t address, uint64_t size)
+{
+#define IS_IN(begin, length)                                                                       \
+	if (address >= (begin) && address - (begin) <= (length) &&                                 \
+	    size <= (length) - (address - (begin)))                                                \
+		return 1;
+	IS_IN(MTD_DATA, data_size())
+	MTD_REGIONS(IS_IN)
+	return 0;
+}
+
 /* Rounds up to pages; 0 when it is 0 or more than the heap. */
 static uint64_t whole_pages(uint64_t size)
 {

@@ -102,6 +102,8 @@ long memory_call(long nr, const long *a);
 /* Marks what home has put at the heap's begin as used. */
 void memory_init(uint64_t used);
 int is_in_heap(uint64_t address, uint64_t size);
+/* Is all of it memory of the program, on this node or the other? */
+int is_shared(uint64_t address, uint64_t size);
 /* Calls fn for what is in use until it does not return 0, and returns that. */
 int memory_for_each_used(int (*fn)(uint64_t at, uint64_t size));
 /* Bytes behind the first page of MTD_CONTROL that say what is in use. */
@@ -145,6 +147,18 @@ long perform_call(long nr, const long *a);
 /* Executes a call at home, wherever the thread is. */
 long call_home(long nr, const long *a);
 _Noreturn void end_program(int status);
+
+/* Asks home, on the other node. */
+long ask_home(long nr, const long *a);
+
+/* files.c, on the other node: files that it opens itself. */
+/* Executes a call here, if it is about such a file: 1. 0: home is to execute it, and knows the positions
+ * that matter. */
+int files_call(long nr, const long *a, long *ret);
+/* Home has opened something: should this node do so too? */
+void files_opened(long nr, const long *a, long fd);
+/* The thread leaves: home gets the positions, and from now on reads itself. */
+void files_give_back(void);
 
 /* signals.c */
 /* rt_sigaction of the program, at home. */

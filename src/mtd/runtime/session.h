@@ -19,6 +19,7 @@
 #define MTD_ENVIRONMENT "CHIRAL_MTD"
 #define MTD_CONFIG_MAGIC 0x3144544dul	/* "MTD1" */
 #define MTD_MAX_FUNCTIONS 65536u
+#define MTD_LOCAL_SIZE	  4096u
 
 /* A direction: from home to the other node, or back. */
 enum { MTD_FROM_HOME, MTD_TO_HOME, _MTD_DIRECTION_MAX };
@@ -36,6 +37,9 @@ struct mtd_config {
 	uint32_t generation;		/* odd: the launcher is writing */
 	uint32_t zero;
 	uint64_t build_id[2];
+	/* Files that the other node opens itself: paths, each with its 0, one that ends with * stands for
+	 * all that begin so; an empty one ends them. The last byte is 0. For the whole session. */
+	char local[MTD_LOCAL_SIZE];
 	uint32_t largest[_MTD_DIRECTION_MAX];	/* parts per million; 0: never */
 	uint64_t bit[_MTD_DIRECTION_MAX][64];
 	struct mtd_rate {

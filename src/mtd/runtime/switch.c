@@ -272,6 +272,8 @@ static void leave_node(void)
 	const int64_t v[] = { (int64_t)control()->record_top, switch_ssp,
 			      (int64_t)control()->frames - switch_frames };
 
+	if (mtd_node.role == ROLE_OTHER)
+		files_give_back();
 	control()->switches++;
 	if (control()->want == MTD_WANT_SWITCH)
 		control()->want = MTD_WANT_NOTHING;

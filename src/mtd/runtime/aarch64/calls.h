@@ -7,6 +7,8 @@ enum {
 	OWN_read = 63,
 	OWN_write = 64,
 	OWN_close = 57,
+	OWN_pread64 = 67,
+	OWN_openat = 56,
 	OWN_mmap = 222,
 	OWN_mprotect = 226,
 	OWN_timer_create = 107,

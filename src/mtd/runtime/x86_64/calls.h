@@ -7,6 +7,8 @@ enum {
 	OWN_read = 0,
 	OWN_write = 1,
 	OWN_close = 3,
+	OWN_pread64 = 17,
+	OWN_openat = 257,
 	OWN_mmap = 9,
 	OWN_mprotect = 10,
 	OWN_rt_sigaction = 13,
