@@ -191,6 +191,39 @@ def test_two_instruction_sets(builder, language, kernels, moving):
         assert m.status["switches"] > 100
 
 
+def large_function():
+    """A function with so many calls and values that it does not get phis for them."""
+    n, values = 100, range(48)
+    steps = [f"\t\tv{k * 7 % 48} += step(v{k % 48} + (unsigned long)(f * {k}));" for k in range(n)]
+    return "\n".join([
+        "#include <alloca.h>", "#include <setjmp.h>", "#include <stdio.h>", "#include <string.h>",
+        "static jmp_buf env;",
+        "__attribute__((noinline)) static unsigned long step(unsigned long x) { return x * 3 + 1; }",
+        "__attribute__((noinline)) static long large(unsigned long n, double f, const char *text)", "{",
+        "\tchar *copy = alloca(n * 10), array[n];", "\tvolatile int again = 0;",
+        *[f"\tunsigned long v{k} = n * {k};" for k in values],
+        "\tstrcpy(copy, text);", "\tmemset(array, 1, n);",
+        "\tagain = setjmp(env);", "\tif (again < 3) longjmp(env, again + (int)step(0));",
+        "\tfor (unsigned long k = 0; k < n; k++) {", *steps, "\t\tarray[k] += copy[k % 4];", "\t\tf += 0.5;", "\t}",
+        "\treturn array[n - 1] + again + " + " + ".join(f"v{k} % {k + 2}" for k in values) + ";", "}",
+        "int main(void)", "{",
+        '\tfor (long k = 2; k < 20; k++) printf("%ld %ld\\n", k, large(k, k / 3.0, "text"));',
+        "\treturn 0;", "}", ""])
+
+
+def test_large_function(builder, moving):
+    f = builder.folder
+    (f / "large.c").write_text(large_function())
+    subprocess.run(["gcc", "-O2", "-o", "large.native", "large.c"], cwd=f, check=True)
+    builder.cc("-O2", "--chiral-points=all.points", "large.c", "-o", "large")
+    expected = alone(str(f / "large.native"))
+    for other in ("local:amd64", "local:arm64"):
+        m = moving(builder.points("large", "* entry 50%"), [str(f / "large")], other=other)
+        assert m.finish() == (0, expected.stdout), m.stderr
+        # Its records are empty.
+        assert m.status["switches"] > 1000 and m.status["record_bytes"] < m.status["frames"] * 100
+
+
 def test_all_functions_of_libc(builder, moving):
     builder.points("everything", "**")
     program = builder.program("language.c", "everything", "language-everything")

@@ -20,7 +20,7 @@
 
 enum { NR_read = 0, NR_open = 2, NR_close = 3, NR_fstat = 5, NR_lseek = 8, NR_pread64 = 17,
        NR_readv = 19, NR_dup2 = 33, NR_sendfile = 40, NR_sendmsg = 46, NR_execve = 59,
-       NR_epoll_ctl = 233, NR_openat = 257, NR_splice = 275, NR_dup3 = 292, NR_sendmmsg = 307,
+       NR_fcntl = 72, NR_epoll_ctl = 233, NR_openat = 257, NR_splice = 275, NR_dup3 = 292, NR_sendmmsg = 307,
        NR_copy_file_range = 326 };
 
 /* Flags of open(2), x86-64's: what may be combined with reading. */
@@ -229,6 +229,12 @@ static void give_back_for(long nr, const long *a)
 			give_back(f);
 }
 
+/* Calls of home that leave the position alone: fstat; fcntl's F_GETFD, F_SETFD, F_GETFL. */
+static int is_harmless(long nr, const long *a)
+{
+	return nr == NR_fstat || (nr == NR_fcntl && a[1] >= 1 && a[1] <= 3);
+}
+
 int files_call(long nr, const long *a, long *ret)
 {
 	struct file *f = find(a[0]);
@@ -237,7 +243,7 @@ int files_call(long nr, const long *a, long *ret)
 		return 1;
 	if (f && nr == NR_close)
 		forget(f);
-	else if (!f || nr != NR_fstat)
+	else if (!f || !is_harmless(nr, a))
 		give_back_for(nr, a);
 	return 0;
 }
