@@ -288,6 +288,20 @@ static void step(struct session *s)
 	link_flush(s->other.link);
 }
 
+/* Home's process did not end in its time: on a machine with too much to do, or stopped by somebody. What
+ * the program's end was is known from the other one all the same. */
+static void end_home(struct session *s)
+{
+	if (s->exit_status < 0 && s->other_ended && WIFEXITED(s->other_status)) {
+		log_error("the program has ended on the other node, but its process here did not in %d "
+			  "seconds; it was killed", END_MS / 1000);
+		s->exit_status = WEXITSTATUS(s->other_status);
+	}
+	kill_home(s);
+	waitpid(s->pager.pid, &s->home_status, 0);
+	s->home_ended = true;
+}
+
 /* Until home's process has ended, and the other one too when it is the one that knows why. */
 static void run(struct session *s)
 {
@@ -298,11 +312,8 @@ static void run(struct session *s)
 		if (deadline_left_ms(s->end_by) == 0)
 			break;
 	}
-	if (!s->home_ended) {
-		kill_home(s);
-		waitpid(s->pager.pid, &s->home_status, 0);
-		s->home_ended = true;
-	}
+	if (!s->home_ended)
+		end_home(s);
 }
 
 int mtd_run_nodes(const struct mtd_run *run_)

@@ -163,6 +163,16 @@ def test_killed(builder, behaviour, moving, marked, victim, share, what):
         assert b"local" in m.process.stderr.read()
 
 
+def test_home_does_not_end(builder, wishes, moving, marked):
+    """The program's status is known on the other node."""
+    m = moving(builder.points("never", "* entry 0%"), [wishes, "leave"], env=marked,
+               options=["--pages", "uffd"])
+    assert m.process.stdout.readline() == b"there\n"
+    os.kill(processes_of(m)["home"], signal.SIGSTOP)
+    assert m.finish()[0] == 3
+    assert "its process here did not in 5 seconds; it was killed" in m.stderr
+
+
 def test_killed_in_the_microvm(builder, behaviour, moving, marked, guest):
     m = moving(builder.points("few", "* entry 1%"), [behaviour, "loop"], other="microvm", env=marked)
     assert m.process.stdout.readline() == b"waiting\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * chiral.h, fork and exec, signals while it computes: prints the same on any two nodes.
- * usage: wishes api | fork | system | interrupted N | listening | exec PROGRAM [ARGS...]
+ * usage: wishes api | fork | system | interrupted N | listening | leave | exec PROGRAM [ARGS...]
  */
 #include <chiral.h>
 #include <errno.h>
@@ -148,6 +148,17 @@ static int listening(void)
 	return 0;
 }
 
+/* Ends on the other node, some time after it has said that it is there. */
+static int leave(void)
+{
+	chiral_switch();
+	puts("there");
+	fflush(stdout);
+	for (volatile long i = 0; i < 1000000000; i++)
+		;
+	_exit(3);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -160,6 +171,8 @@ int main(int argc, char **argv)
 		return systems();
 	if (!strcmp(what, "interrupted") && argc > 2)
 		return interrupted(atoi(argv[2]));
+	if (!strcmp(what, "leave"))
+		return leave();
 	if (!strcmp(what, "listening"))
 		return listening();
 	if (!strcmp(what, "exec") && argc > 2) {
