@@ -192,8 +192,8 @@ def measure_outside(bed, args):
     for _ in range(args.rounds):
         without.append(call_time())
         session = bed.chiral.start(["record", "--discard", "--capture", args.capture],
-                                   ["/bin/sleep", "1000"])
-        wait_until(session.variants, 20, "the program")
+                                   ["/bin/sh", "-c", "echo runs; exec sleep 1000"])
+        wait_until(session.stdout, 20, "the program's first call")
         during.append(call_time())
         session.end()
     print(f"\nA call of a process in no session: {min(without):.0f} ns, while one runs {min(during):.0f} ns")
