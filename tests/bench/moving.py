@@ -4,7 +4,8 @@
 
 - programs that do not switch, with points in all functions and in selected ones, compared with the
   same compiler, flags and C library without points (user time);
-- a switch, and a system call on the other node, compared with a raw ping-pong (both on this machine);
+- a switch, and a system call on the other node, with one memory file and with two, compared with a raw
+  ping-pong (all on this machine);
 - nginx (wrk -t10 -c10, 4 KiB) at switch probabilities of 0, 1, 10 and 20 %.
 
 Rounds are interleaved. Nothing else should run meanwhile. The first run builds the programs."""
@@ -45,9 +46,9 @@ class Bench:
                         os.path.join(SOURCES, source), "-lm", "-o", out], check=True)
         return out
 
-    def run(self, points, *argv):
+    def run(self, points, *argv, options=()):
         return [self.chiral, "run", "--mode", "mtd", "--other", self.args.other, "--points", points,
-                "--", *argv]
+                *options, "--", *argv]
 
 
 def user_time(argv):
@@ -78,26 +79,28 @@ def overhead(b):
               f"| {per_cent(best['all'], best['plain'])} |", flush=True)
 
 
-def microseconds(text):
+def percentiles(text):
+    """p50 and p99 of lines of nanoseconds, in microseconds."""
     v = sorted(int(line) / 1000 for line in text.split())
-    return v[len(v) // 2], v[len(v) * 99 // 100], v
+    return v[len(v) // 2], v[len(v) * 99 // 100]
 
 
 def latency(b):
     never = b.points("never", "* entry 0%")
     program = b.compile("latency.c", b.points("none", "# none"), "latency")
-    got = {"switch": [], "call": [], "pingpong": []}
+    commands = {("pingpong", "raw"): [program, "pingpong", "20000"]}
+    for pages in ("shm", "uffd"):
+        for what in ("switch", "call"):
+            commands[what, pages] = b.run(never, program, what, "20000", options=["--pages", pages])
+    got = {key: [] for key in commands}
     for _ in range(b.args.rounds):
-        for what, values in got.items():
-            argv = [program, what, "20000"]
-            argv = argv if what == "pingpong" else b.run(never, *argv)
-            values.append(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+        for key, argv in commands.items():
+            got[key].append(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
     print("\n| latency, one machine | p50 | p99 |\n|---|---|---|")
-    for what, title in (("switch", "switch"), ("pingpong", "raw ping-pong")):
-        p50, p99, _ = microseconds("".join(got[what]))
-        print(f"| {title} | {p50:.1f} us | {p99:.1f} us |")
-    mean = statistics.median(int(t) / 1000 for t in got["call"])
-    print(f"| system call on the other node | mean {mean:.1f} us | |", flush=True)
+    for (what, pages), texts in got.items():
+        title = {"pingpong": "ping-pong", "switch": "switch", "call": "system call on the other node"}[what]
+        p50, p99 = percentiles("".join(texts))
+        print(f"| {title}, {pages} | {p50:.1f} us | {p99:.1f} us |", flush=True)
 
 
 NGINX = """\

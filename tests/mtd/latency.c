@@ -4,7 +4,7 @@
  * call like any other: on the other node it would be asked for over the link.
  * usage: latency switch|call|pingpong N
  *	switch		N lines: half of the way there and back, each
- *	call		one line: mean of N system calls made on the other node
+ *	call		N lines: a system call made on the other node
  *	pingpong	N lines: a 64-byte message there and back on a socket pair, between two processes
  */
 #include <chiral.h>
@@ -44,19 +44,22 @@ static int switches(int64_t *v, int n)
 	return 0;
 }
 
-static int calls(int n)
+/* Reading the clock is the call. */
+static int calls(int64_t *v, int n)
 {
-	int64_t t = now(), way;
+	int64_t t;
 
-	if (chiral_switch() < 0 || chiral_switch() < 0)
+	if (chiral_switch() < 0)
 		return 1;
-	way = now() - t;
 	t = now();
+	for (int i = 0; i < n; i++) {
+		int64_t u = now();
+
+		v[i] = u - t;
+		t = u;
+	}
 	chiral_switch();
-	for (int i = 0; i < n; i++)
-		getppid();
-	chiral_switch();
-	printf("%lld\n", (long long)((now() - t - way) / n));
+	print_all(v, n);
 	return 0;
 }
 
@@ -101,6 +104,6 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "switch"))
 		return switches(v, n);
 	if (!strcmp(argv[1], "call"))
-		return calls(n);
+		return calls(v, n);
 	return strcmp(argv[1], "pingpong") ? 2 : ping_pong(v, n);
 }
