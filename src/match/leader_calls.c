@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match/leader_internal.h"
+
+#define MATCH_PATIENCE_MS 5 /* at a barrier, before other threads are served */
+
+static bool window_full(const struct leader *l)
+{
+	return leader_counted(&l->sent_events) - leader_counted(&l->acked_events) >=
+		       l->start->window_events ||
+	       leader_counted(&l->sent_bytes) - leader_counted(&l->acked_bytes) >=
+		       l->start->window_bytes;
+}
+
+static bool is_barrier(const struct leader *l, const struct leader_slot *slot)
+{
+	if (slot->barrier == BARRIER_BY_LEVEL)
+		return l->start->level == LEVEL_LOCKSTEP;
+	return slot->barrier == BARRIER_YES;
+}
+
+static unsigned entry_parts(const struct leader_slot *slot)
+{
+	return CALL_PART_ENTRY | (slot->observed ? CALL_PART_OBSERVED : 0);
+}
+
+/* Whoever announces a call that waits says so: nobody announces it again. */
+static void announce_call(struct leader *l, struct leader_slot *slot)
+{
+	leader_put_call(l, slot->tid, slot->call,
+			entry_parts(slot) | (is_barrier(l, slot) ? CALL_PART_AWAITED : 0));
+	slot->announced = true;
+	slot->matched = false;
+}
+
+void leader_announce_calls(struct leader *l, bool patient)
+{
+	for (struct leader_slot *s = l->in_call; s; s = s->next) {
+		if (s->announced)
+			continue;
+		if (patient && !s->seen) {
+			s->seen = true;
+			continue;
+		}
+		announce_call(l, s);
+	}
+}
+
+/* lock held */
+static void announce_siblings(struct leader *l, const struct leader_slot *slot)
+{
+	for (struct leader_slot *s = l->in_call; s; s = s->next)
+		if (!s->announced && s->process && s->process == slot->process)
+			announce_call(l, s);
+}
+
+static void slot_link(struct leader *l, struct leader_slot *slot)
+{
+	slot->next = l->in_call;
+	slot->prev = &l->in_call;
+	slot->seen = false;
+	if (slot->next)
+		slot->next->prev = &slot->next;
+	l->in_call = slot;
+}
+
+static void slot_unlink(struct leader_slot *slot)
+{
+	if (!slot->prev)
+		return;
+	*slot->prev = slot->next;
+	if (slot->next)
+		slot->next->prev = slot->prev;
+	slot->prev = NULL;
+	slot->next = NULL;
+}
+
+static bool may_go(const struct leader *l, const struct leader_slot *slot)
+{
+	return !leader_must_stop(l) && (!is_barrier(l, slot) || l->alone || slot->matched);
+}
+
+/* lock held. Most calls are matched at once: no interrupt is needed for them. */
+static void wait_match(struct leader *l, const struct leader_slot *slot)
+{
+	int64_t until = deadline_after_ms(MATCH_PATIENCE_MS);
+	struct timespec at = {until / 1000, until % 1000 * 1000000};
+
+	while (!may_go(l, slot) && !leader_must_stop(l))
+		if (pthread_cond_timedwait(&l->progress, &l->lock, &at))
+			return;
+}
+
+/* lock held */
+static void wait_window(struct leader *l)
+{
+	while (window_full(l) && !leader_must_stop(l)) {
+		leader_send_batch(l);
+		if (window_full(l)) /* it is not, when events are discarded */
+			pthread_cond_wait(&l->progress, &l->lock);
+	}
+}
+
+bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c)
+{
+	bool go;
+
+	leader_lock(l);
+	slot->call = c;
+	if (!slot->prev)
+		slot_link(l, slot);
+	wait_window(l);
+	if (is_barrier(l, slot) && !l->alone && !leader_must_stop(l)) {
+		if (!slot->announced)
+			announce_call(l, slot);
+		leader_send_batch(l);
+		wait_match(l, slot);
+	} else {
+		leader_after_event(l);
+	}
+	go = may_go(l, slot);
+	leader_unlock(l);
+	return go;
+}
+
+bool leader_may_go(struct leader *l, const struct leader_slot *slot)
+{
+	bool go;
+
+	leader_lock(l);
+	go = may_go(l, slot);
+	leader_unlock(l);
+	return go;
+}
+
+bool leader_has_news(struct leader *l)
+{
+	return atomic_load_explicit(&l->news, memory_order_relaxed) &&
+	       atomic_exchange(&l->news, false);
+}
+
+void leader_make_room(struct leader *l)
+{
+	/* Only we send events of calls that are over: what is seen here as room stays room. */
+	if (!window_full(l))
+		return;
+	leader_lock(l);
+	wait_window(l);
+	leader_unlock(l);
+}
+
+void leader_block(struct leader *l, struct leader_slot *slot, const struct call_record *c)
+{
+	leader_lock(l);
+	slot->call = c;
+	if (!slot->prev)
+		slot_link(l, slot);
+	if (!slot->announced)
+		announce_call(l, slot);
+	leader_after_event(l);
+	leader_unlock(l);
+}
+
+void leader_pause(struct leader *l, struct leader_slot *slot)
+{
+	/* Slots are linked by the capturing side alone. */
+	if (!slot->prev)
+		return;
+	leader_lock(l);
+	slot_unlink(slot);
+	leader_unlock(l);
+}
+
+void leader_resume(struct leader *l, struct leader_slot *slot, const struct call_record *c)
+{
+	leader_lock(l);
+	slot->call = c;
+	if (!slot->prev)
+		slot_link(l, slot);
+	leader_unlock(l);
+}
+
+void leader_cancel(struct leader *l, struct leader_slot *slot)
+{
+	leader_lock(l);
+	slot_unlink(slot);
+	slot->call = NULL;
+	slot->announced = false;
+	leader_unlock(l);
+}
+
+void leader_announce(struct leader *l, struct leader_slot *slot)
+{
+	leader_lock(l);
+	if (!slot->announced)
+		leader_put_call(l, slot->tid, slot->call, entry_parts(slot));
+	slot_unlink(slot);
+	slot->call = NULL;
+	slot->announced = false;
+	leader_after_event(l);
+	leader_unlock(l);
+}
+
+void leader_abandon(struct leader *l, struct leader_slot *slot)
+{
+	leader_lock(l);
+	if (slot->prev && !slot->announced)
+		leader_put_call(l, slot->tid, slot->call, entry_parts(slot));
+	slot_unlink(slot);
+	slot->call = NULL;
+	slot->announced = false;
+	leader_unlock(l);
+}
+
+void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_record *c)
+{
+	leader_lock(l);
+	slot_unlink(slot);
+	announce_siblings(l, slot);
+	leader_put_call(l, slot->tid, c,
+			slot->announced ? CALL_PART_EXIT : entry_parts(slot) | CALL_PART_EXIT);
+	slot->call = NULL;
+	slot->announced = false;
+	leader_after_event(l);
+	leader_unlock(l);
+}

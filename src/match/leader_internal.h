@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parts of the leader's side of a session share one lock: its two threads, the capturing one and the
+ * link's, meet here. leader.h has the theory of operation.
+ *
+ * leader.c		life, wishes
+ * leader_batch.c	events on their way to the hub
+ * leader_calls.c	calls that threads are in: barriers, announcements, the window
+ * leader_frames.c	what the hub sends
+ * leader_stdio.c	standard input and output of the program
+ * leader_link.c	the link's thread
+ */
+#ifndef CHIRAL_MATCH_LEADER_INTERNAL_H
+#define CHIRAL_MATCH_LEADER_INTERNAL_H
+
+#include "match/leader.h"
+
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct leader {
+	struct link *link;
+	const struct start *start;
+	int stdio[3];
+	pthread_t thread, capturing;
+	int wake_fd;
+
+	pthread_mutex_t lock;	/* everything below */
+	pthread_cond_t progress; /* acknowledgements and wishes */
+	struct writer batch;	/* body of the next EVENTS frame */
+	struct leader_slot *in_call;
+	/* sent: including the batch. Written with the lock held; leader_make_room() looks without. */
+	_Atomic uint64_t sent_events, sent_bytes;
+	_Atomic uint64_t acked_events, acked_bytes;
+	int64_t flush_at;	/* when the batch goes out, in ms; 0: nothing waits */
+	int64_t heartbeat_at;
+	int64_t heard_at, looked_at; /* the hub, ms; when its silence was last looked at */
+	bool link_thread_sleeps; /* nothing to send: it waits without a timeout */
+	bool dead;		/* the hub is gone */
+	bool ending;
+	bool alone;		/* nobody compares any more */
+	_Atomic int wish;
+	_Atomic bool news;	/* calls were matched that the capturing thread does not wait for */
+	uint32_t report_tid;
+	int signals[16];
+	unsigned n_signals;
+	uint8_t *stdin_data;
+	size_t stdin_len;
+	bool stdin_ended;	/* nothing comes after stdin_data */
+};
+
+static inline void leader_lock(struct leader *l)
+{
+	pthread_mutex_lock(&l->lock);
+}
+
+static inline void leader_unlock(struct leader *l)
+{
+	pthread_mutex_unlock(&l->lock);
+}
+
+static inline uint64_t leader_counted(const _Atomic uint64_t *count)
+{
+	return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+/* All of these want the lock held, but the first. */
+void leader_wake_link_thread(struct leader *l);
+void leader_set_wish(struct leader *l, enum leader_wish wish);
+/* A wish that ends or stops the program waits: nothing may be waited for. */
+bool leader_must_stop(const struct leader *l);
+
+/* leader_batch.c */
+void leader_put_call(struct leader *l, uint32_t tid, const struct call_record *c, unsigned parts);
+/* The batch becomes a frame; what the link cannot take now its thread sends later. */
+void leader_send_batch(struct leader *l);
+void leader_after_event(struct leader *l);
+
+/* leader_calls.c: announces every call that a thread is inside of; patient: that it has been inside of for
+ * a while, so that calls which only happen to be under way make no second record. */
+void leader_announce_calls(struct leader *l, bool patient);
+
+/* leader_frames.c: all that the hub has sent */
+void leader_read_link(struct leader *l);
+
+/* leader_stdio.c */
+int leader_on_stdin(struct leader *l, const struct frame *f);
+void leader_write_stdin(struct leader *l);
+/* which: 1 or 2 */
+void leader_read_output(struct leader *l, int which);
+/* What the program's pipes hold, which is not much. */
+void leader_drain_output(struct leader *l);
+
+/* leader_link.c: a thread; arg: struct leader. Takes the lock itself. */
+void *leader_link_main(void *arg);
+
+#endif
