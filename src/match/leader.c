@@ -77,7 +77,7 @@ static void on_interrupt(int signal)
 int leader_new(struct link *link, const struct start *start, const int stdio_fds[3],
 	       struct leader **ret)
 {
-	struct sigaction sa = {.sa_handler = on_interrupt};
+	struct sigaction sa = { .sa_handler = on_interrupt };
 	struct leader *l = calloc(1, sizeof(*l));
 	pthread_condattr_t monotonic;
 	int r;
@@ -107,7 +107,7 @@ int leader_new(struct link *link, const struct start *start, const int stdio_fds
 
 void leader_ended(struct leader *l, const struct exited *e)
 {
-	struct writer w = {0};
+	struct writer w = { 0 };
 
 	exited_encode(&w, e);
 	leader_lock(l);

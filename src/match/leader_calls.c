@@ -83,7 +83,7 @@ static bool may_go(const struct leader *l, const struct leader_slot *slot)
 static void wait_match(struct leader *l, const struct leader_slot *slot)
 {
 	int64_t until = deadline_after_ms(MATCH_PATIENCE_MS);
-	struct timespec at = {until / 1000, until % 1000 * 1000000};
+	struct timespec at = { until / 1000, until % 1000 * 1000000 };
 
 	while (!may_go(l, slot) && !leader_must_stop(l))
 		if (pthread_cond_timedwait(&l->progress, &l->lock, &at))

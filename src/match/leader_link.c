@@ -25,13 +25,13 @@ static void fill_poll(struct leader *l, struct pollfd *p)
 {
 	bool out = output_allowed(l);
 
-	p[POLL_LINK] = (struct pollfd){link_fd(l->link), POLLIN, 0};
+	p[POLL_LINK] = (struct pollfd){ link_fd(l->link), POLLIN, 0 };
 	if (link_queued(l->link))
 		p[POLL_LINK].events |= POLLOUT;
-	p[POLL_WAKE] = (struct pollfd){l->wake_fd, POLLIN, 0};
-	p[POLL_STDIN] = (struct pollfd){l->stdin_len ? l->stdio[0] : -1, POLLOUT, 0};
-	p[POLL_STDOUT] = (struct pollfd){out ? l->stdio[1] : -1, POLLIN, 0};
-	p[POLL_STDERR] = (struct pollfd){out ? l->stdio[2] : -1, POLLIN, 0};
+	p[POLL_WAKE] = (struct pollfd){ l->wake_fd, POLLIN, 0 };
+	p[POLL_STDIN] = (struct pollfd){ l->stdin_len ? l->stdio[0] : -1, POLLOUT, 0 };
+	p[POLL_STDOUT] = (struct pollfd){ out ? l->stdio[1] : -1, POLLIN, 0 };
+	p[POLL_STDERR] = (struct pollfd){ out ? l->stdio[2] : -1, POLLIN, 0 };
 	if (l->dead)
 		p[POLL_LINK].fd = -1;
 }

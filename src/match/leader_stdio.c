@@ -14,7 +14,7 @@
  * not. */
 static void credit_stdin(struct leader *l, size_t n)
 {
-	uint8_t body[1 + sizeof(uint32_t)] = {0};
+	uint8_t body[1 + sizeof(uint32_t)] = { 0 };
 	uint32_t taken = (uint32_t)n;
 
 	memcpy(body + 1, &taken, sizeof(taken));
@@ -93,7 +93,7 @@ void leader_drain_output(struct leader *l)
 {
 	for (int i = 1; i < 3; i++)
 		while (l->stdio[i] >= 0 && !l->dead && link_queued(l->link) < LINK_QUEUE_MAX / 2) {
-			struct pollfd p = {l->stdio[i], POLLIN, 0};
+			struct pollfd p = { l->stdio[i], POLLIN, 0 };
 
 			if (poll(&p, 1, 0) <= 0)
 				break;
