@@ -6,28 +6,25 @@
   same compiler, flags and C library without points (user time);
 - a switch, and a system call on the other node, with one memory file and with two, compared with a raw
   ping-pong (all on this machine);
-- nginx (wrk -t10 -c10, 4 KiB) at switch probabilities of 0, 1, 10 and 20 %.
+- servers at switch probabilities of 0, 1, 10 and 20 % (moving_servers.py): nginx and lighttpd with
+  4 KiB of wrk -c10, redis with PING, SET and GET of redis-benchmark -c10.
 
 Rounds are interleaved. Nothing else should run meanwhile. The first run builds the programs."""
 import argparse
 import os
-import re
 import resource
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 SOURCES = os.path.join(TESTS, "mtd")
 sys.path.insert(0, os.path.join(TESTS, "e2e"))
-from chiral import free_port  # noqa: E402 # pylint: disable=wrong-import-position
 from mtd import build_program, write_points  # noqa: E402 # pylint: disable=wrong-import-position
+from moving_servers import SERVERS, servers  # noqa: E402 # pylint: disable=wrong-import-position
 
 KERNELS = ["conjugate_gradients", "transform", "integer_sort", "random_pairs", "multigrid"]
 
@@ -103,73 +100,14 @@ def latency(b):
         print(f"| {title}, {pages} | {p50:.1f} us | {p99:.1f} us |", flush=True)
 
 
-NGINX = """\
-daemon off; master_process off; pid {root}/pid; error_log {root}/error.log crit;
-events {{ worker_connections 128; }}
-http {{
-  access_log off; keepalive_requests 100000000; client_body_temp_path {root}/t1;
-  server {{ listen 127.0.0.1:{port}; root {root}; }}
-}}
-"""
-
-
-def wait_for(port, process):
-    while process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError("the server ended")
-
-
-def requests_per_second(b, program, argv):
-    port = free_port()
-    with open(os.path.join(b.folder, "conf"), "w", encoding="ascii") as f:
-        f.write(NGINX.format(root=b.folder, port=port))
-    argv = argv + [program, "-c", os.path.join(b.folder, "conf"), "-p", b.folder,
-                   "-e", os.path.join(b.folder, "log")]
-    with subprocess.Popen(argv) as server:
-        try:
-            wait_for(port, server)
-            out = subprocess.run(["wrk", "-t10", "-c10", f"-d{b.args.seconds}s",
-                                  f"http://127.0.0.1:{port}/4k"], check=True, capture_output=True,
-                                 text=True).stdout
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait()
-    assert "Non-2xx" not in out and "Socket errors" not in out, out
-    return float(re.search(r"Requests/sec:\s*([\d.]+)", out).group(1))
-
-
-def servers(b):
-    with open(os.path.join(b.folder, "4k"), "wb") as f:
-        f.write(os.urandom(4096))
-    selected = build_program(b.chiral, "nginx", "selected")
-    plain = build_program(b.chiral, "nginx", "plain")
-    with open(os.path.join(SOURCES, "points", "nginx"), encoding="ascii") as f:
-        names = [line.split()[0] for line in f if not line.startswith("#")]
-    variants = {"plain, alone": (plain, []), "selected points, alone": (selected, [])}
-    for share in ("0%", "1%", "10%", "20%"):
-        points = b.points("nginx" + share, *[f"{n} entry {share}" for n in names])
-        variants["moves, " + share] = (selected, b.run(points))
-    got = {name: [] for name in variants}
-    for _ in range(b.args.rounds):
-        for name, (program, argv) in variants.items():
-            got[name].append(requests_per_second(b, program, argv))
-    base = statistics.median(got["plain, alone"])
-    print("\n| nginx | requests/s | |\n|---|---|---|")
-    for name, values in got.items():
-        m = statistics.median(values)
-        print(f"| {name} | {m:.0f} | {per_cent(m, base)} |", flush=True)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build", help="build folder (default: build)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="of each load (default: 3)")
     parser.add_argument("--other", default="local:amd64", help="other node (default: local:amd64)")
+    parser.add_argument("--server", choices=list(SERVERS), action="append",
+                        help="only this one (repeatable)")
     parser.add_argument("--part", choices=["overhead", "latency", "servers"], action="append",
                         help="only this one (repeatable)")
     args = parser.parse_args()
