@@ -35,8 +35,8 @@ def start(built, serve, tmp_path):  # pylint: disable=redefined-outer-name
     for name, content in FILES.items():
         (tmp_path / "www" / name).write_bytes(content)
     argv = {"nginx": nginx, "lighttpd": lighttpd}
-    return lambda name, share, other: serve(name, built[name], lambda port: argv[name](tmp_path, port), share,
-                                            other)
+    return lambda name, share, other, **kwargs: serve(
+        name, built[name], lambda port: argv[name](tmp_path, port), share, other, **kwargs)
 
 
 @pytest.mark.limit(400)
@@ -48,3 +48,13 @@ def test_web(start, name, other):
     load.get_many(server.port, FILES, 1000, 10, keep=False, timeout=90)
     # At SIGTERM lighttpd's status says whether a connection was left.
     server.end(3000, signal.SIGINT)
+
+
+@pytest.mark.limit(400)
+def test_microvm(start, guest):  # pylint: disable=unused-argument
+    """Two memories: pages go over the link to arm64, and userfaultfd finds what is not there."""
+    server = start("nginx", "20%", "microvm", options=["--pages", "uffd"])
+    load.get_many(server.port, FILES, 400, 5, keep=True, timeout=90)
+    server.end(40, signal.SIGINT)  # of about 100
+    status = server.moving.status
+    assert status["pages_in"] > 50 and status["pages_out"] > 50 and status["calls"] > 100, status
