@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from chiral import EXIT_PEER_LOST, MARKER, processes_marked, wait_until
+from chiral import EXIT_PEER_LOST, MARKER, processes_marked, read_proc, wait_until
 from mtd import alone, moving  # noqa: F401 # a fixture
 from test_mtd import behaviour, builder, kernels, language, pytestmark, wishes  # noqa: F401
 from test_mtd import _limit  # noqa: F401
@@ -163,12 +163,20 @@ def test_killed(builder, behaviour, moving, marked, victim, share, what):
         assert b"local" in m.process.stderr.read()
 
 
+def ticks(pid):
+    """Processor time in user code, in clock ticks."""
+    return int(read_proc(pid, "stat").rpartition(b")")[2].split()[11])
+
+
 def test_home_does_not_end(builder, wishes, moving, marked):
     """The program's status is known on the other node."""
     m = moving(builder.points("never", "* entry 0%"), [wishes, "leave"], env=marked,
                options=["--pages", "uffd"])
     assert m.process.stdout.readline() == b"there\n"
-    os.kill(processes_of(m)["home"], signal.SIGSTOP)
+    of = processes_of(m)
+    # Home has answered the call that printed when the other one computes on.
+    wait_until(lambda: ticks(of["other"]) >= 10, 30, "the other process to compute")
+    os.kill(of["home"], signal.SIGSTOP)
     assert m.finish()[0] == 3
     assert "its process here did not in 5 seconds; it was killed" in m.stderr
 
