@@ -51,7 +51,7 @@ bench: all	## native, strace and Chiral side by side, then what capturing costs 
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
 	@$(PYTHON) tests/bench/capture.py --build $(BUILD)
 
-bench-mtd: native	## what moving costs: points, switches, calls of the other node, nginx
+bench-mtd: native	## what moving costs: points, switches, calls of the other node, servers
 	@$(PYTHON) tests/bench/moving.py --build $(BUILD)
 
 storm: all	## signals for 30 s, 5000 processes in a row and 20 million calls

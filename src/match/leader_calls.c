@@ -74,6 +74,14 @@ static void slot_unlink(struct leader_slot *slot)
 	slot->next = NULL;
 }
 
+/* The thread is inside of no call any more. */
+static void slot_leave(struct leader_slot *slot)
+{
+	slot_unlink(slot);
+	slot->call = NULL;
+	slot->announced = false;
+}
+
 static bool may_go(const struct leader *l, const struct leader_slot *slot)
 {
 	return !leader_must_stop(l) && (!is_barrier(l, slot) || l->alone || slot->matched);
@@ -182,9 +190,7 @@ void leader_resume(struct leader *l, struct leader_slot *slot, const struct call
 void leader_cancel(struct leader *l, struct leader_slot *slot)
 {
 	leader_lock(l);
-	slot_unlink(slot);
-	slot->call = NULL;
-	slot->announced = false;
+	slot_leave(slot);
 	leader_unlock(l);
 }
 
@@ -193,9 +199,7 @@ void leader_announce(struct leader *l, struct leader_slot *slot)
 	leader_lock(l);
 	if (!slot->announced)
 		leader_put_call(l, slot->tid, slot->call, entry_parts(slot));
-	slot_unlink(slot);
-	slot->call = NULL;
-	slot->announced = false;
+	slot_leave(slot);
 	leader_after_event(l);
 	leader_unlock(l);
 }
@@ -205,9 +209,7 @@ void leader_abandon(struct leader *l, struct leader_slot *slot)
 	leader_lock(l);
 	if (slot->prev && !slot->announced)
 		leader_put_call(l, slot->tid, slot->call, entry_parts(slot));
-	slot_unlink(slot);
-	slot->call = NULL;
-	slot->announced = false;
+	slot_leave(slot);
 	leader_unlock(l);
 }
 
@@ -218,8 +220,7 @@ void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_r
 	announce_siblings(l, slot);
 	leader_put_call(l, slot->tid, c,
 			slot->announced ? CALL_PART_EXIT : entry_parts(slot) | CALL_PART_EXIT);
-	slot->call = NULL;
-	slot->announced = false;
+	slot_leave(slot);
 	leader_after_event(l);
 	leader_unlock(l);
 }
