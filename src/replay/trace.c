@@ -134,6 +134,13 @@ static void at_birth(struct replay *rp, struct fthread *f, pid_t child)
 	replay_resume(f);
 }
 
+/* No call is under way at such stops: one that they have interrupted begins anew, and meets the filter. */
+static void go_to_code(struct fthread *f)
+{
+	f->stop = STOP_NONE;
+	ptrace(PTRACE_CONT, f->tid, 0, 0);
+}
+
 /* First stop of a new thread, group stops, interrupts. */
 static void at_group_stop(struct replay *rp, struct fthread *f, int signal)
 {
@@ -146,7 +153,7 @@ static void at_group_stop(struct replay *rp, struct fthread *f, int signal)
 	else if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)
 		ptrace(PTRACE_LISTEN, f->tid, 0, 0);
 	else if (!rp->diverged)
-		replay_resume(f);
+		go_to_code(f);
 }
 
 /* ---- exit stops ------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 `make storm` runs these for longer than `make check` does."""
 import os
 import re
+import signal
 import subprocess
 import time
 
@@ -30,6 +31,27 @@ def test_timer_signals(live, combo, level, request):
     print(f"{combo} {level}: {said[0].decode()}", end="")
     # On an emulated processor several expiries are one signal.
     assert signals >= seconds * 20 and nested > seconds and rounds > seconds, s.story()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel records for root only")
+@pytest.mark.parametrize("how", ["ptrace", "bpf"])
+@pytest.mark.parametrize("role", ["leader", "follower"])
+def test_continued_all_the_time(chiral, build, role, how):
+    """SIGCONT takes back other signals that stop, the recorder's as well, and ends clone(2) early."""
+    program = os.path.join(build, "tests", "live", f"recording.{NATIVE}")
+    s = chiral.run(LOCAL_LOCAL, [program, "flood", "20000"], ["--capture", how])
+    wait_until(lambda: s.status or not s.running(), 20, "the start")
+    pid = next(v["pid"] for v in s.status[0]["variants"] if v["role"] == role)
+    sent = 0
+    while s.running():
+        for _ in range(500):
+            try:
+                os.kill(pid, signal.SIGCONT)
+                sent += 1
+            except ProcessLookupError:
+                break
+    s.expect(0)
+    assert not s.alarms and sent > 1000, (sent, s.story())
 
 
 def sizes(pids):
