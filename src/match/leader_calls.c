@@ -146,11 +146,14 @@ bool leader_has_news(struct leader *l)
 	       atomic_exchange(&l->news, false);
 }
 
-void leader_make_room(struct leader *l)
+bool leader_has_room(const struct leader *l)
 {
 	/* Only we send events of calls that are over: what is seen here as room stays room. */
-	if (!window_full(l))
-		return;
+	return !window_full(l);
+}
+
+void leader_make_room(struct leader *l)
+{
 	leader_lock(l);
 	wait_window(l);
 	leader_unlock(l);

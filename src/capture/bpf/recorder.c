@@ -154,6 +154,11 @@ int recorder_start(struct recorder *r)
 	return err;
 }
 
+void recorder_hold(struct recorder *r, bool hold)
+{
+	r->shared->stop_at = hold ? 0 : STOP_AT;
+}
+
 void recorder_close(struct recorder *r)
 {
 	if (!r)

@@ -29,6 +29,9 @@ int recorder_open(struct recorder **ret, const char **ret_why);
  * -errno. */
 int recorder_start(struct recorder *r);
 
+/* While it holds, a thread is stopped at the end of its first recorded call, as if the ring were full. */
+void recorder_hold(struct recorder *r, bool hold);
+
 /* The machine's other processes pay nothing any more. */
 void recorder_close(struct recorder *r);
 
