@@ -48,7 +48,7 @@ def one_call(text):
     """A call that took its time may have been announced: then it is two lines."""
     if text.endswith(" = ?") and not text.startswith("exit"):
         return ""
-    return re.sub(r"^<\.\.\. \w+ resumed> ", "", text)
+    return re.sub(r"^<\.\.\. \S+ resumed> ", "", text)
 
 
 def plain(lines):
@@ -60,7 +60,9 @@ def plain(lines):
         if tid not in tids:
             tids.append(tid)
             streams.append([])
-        streams[tids.index(tid)].append(one_call(text))
+        # When a child ends is a race that a shell has with it: before the shell waits, or then.
+        if not re.match(r"--- SIGCHLD |wait4\(-1, .*, WNOHANG, NULL\) = -1 ECHILD", text):
+            streams[tids.index(tid)].append(one_call(text))
     text = "\n".join(line for stream in streams for line in stream if line)
     for number, tid in enumerate(tids):
         text = re.sub(rf"(?m)(= |\(|, ){tid}(?=$|[,)])", rf"\g<1>T{number}", text)

@@ -23,7 +23,7 @@ def record(chiral, disturb, how, attack, path, status=0):
     done = chiral.command("trace", path)
     assert done.returncode == 0, done.stderr
     calls = [line.split(" ", 1)[1] for line in done.stdout.decode(errors="replace").splitlines()]
-    return [re.sub(r"^<\.\.\. \w+ resumed> ", "", c) for c in calls if not c.endswith(" = ?")]
+    return [re.sub(r"^<\.\.\. \S+ resumed> ", "", c) for c in calls if not c.endswith(" = ?")]
 
 
 def count(calls, pattern):
