@@ -134,6 +134,45 @@ static void mappings(unsigned rounds)
 	printf("mappings %08x\n", h);
 }
 
+/* Many that come and go, whole and in parts, small ones and large ones: what is freed is kept for a
+ * while, more than there is room for, and nothing of it may be seen again. */
+static void recycled(unsigned rounds)
+{
+	static struct {
+		unsigned char *p;
+		size_t pages;
+	} a[48];
+	uint32_t h = 0;
+
+	for (unsigned i = 0; i < rounds * 100; i++) {
+		unsigned k = next(48);
+		size_t n = a[k].pages, cut = n ? next((uint32_t)n) : 0;
+
+		if (!n) {
+			n = next(30) ? 1 + next(6) : 60 + next(10);
+			a[k].p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			if (a[k].p == MAP_FAILED)
+				fail("mmap");
+			for (size_t x = 0; x < n * PAGE; x += 8)
+				if (a[k].p[x])
+					exit(2);
+			a[k].pages = n;
+			memset(a[k].p, (int)i | 1, n * PAGE);
+		} else if (munmap(a[k].p + cut * PAGE, (n - cut) * PAGE) < 0) {
+			fail("munmap");
+		} else {
+			a[k].pages = cut;
+			h += cut ? a[k].p[cut * PAGE - 1] : 0;
+		}
+		if (i % 16 == 0)
+			point();
+	}
+	for (unsigned k = 0; k < 48; k++)
+		if (a[k].pages)
+			munmap(a[k].p, a[k].pages * PAGE);
+	printf("recycled %u\n", h);
+}
+
 static void file(unsigned char *p)
 {
 	char name[] = "/tmp/chiral-pages-XXXXXX";
@@ -169,6 +208,7 @@ int main(int argc, char **argv)
 	vectors(heap, 10 * rounds);
 	printf("vectors %08x\n", sum(heap, PAGES * PAGE));
 	mappings(5 * rounds);
+	recycled(rounds);
 	file(data);
 	printf("file %08x\n", sum(data, sizeof(data)));
 	free(heap);

@@ -2,9 +2,10 @@
 /*
  * Memory calls on the shared heap: addresses have to be equal on both nodes, so the kernels are not
  * asked. The used ranges are a sorted list in shared memory; neighbours are merged, for a page has no
- * attributes here: it is readable and writable, or free. A free page is given back to the memory file
- * and reads as zeros.
+ * attributes here: it is readable and writable, or free. A page that becomes used reads as zeros; what
+ * is freed is given back to the memory file, now or later (freed.h).
  */
+#include "mtd/runtime/freed.h"
 #include "mtd/runtime/runtime.h"
 
 #define ENOMEM 12
@@ -17,10 +18,8 @@ enum { NR_pread64 = 17, NR_mmap = 9, NR_mprotect = 10, NR_munmap = 11, NR_brk = 
 enum { PROT_EXEC = 4, MAP_SHARED = 1, MAP_TYPE = 0xf, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20,
        MREMAP_MAYMOVE = 1, MADV_DONTNEED = 4, MADV_REMOVE = 9 };
 
-struct range {
-	uint64_t start, end;
-};
 struct heap {
+	struct freed freed;
 	uint64_t n;
 	struct range used[];
 };
@@ -129,8 +128,8 @@ static uint64_t find_free(uint64_t size)
 	return HEAP_END - at >= size ? at : 0;
 }
 
-/* The pages become zeros. By home: not every emulator of the other ISA does it. */
-static void give_back(struct range r)
+/* By home: not every emulator of the other ISA does it. */
+void memory_give_back(struct range r)
 {
 	long args[6] = { (long)r.start, (long)(r.end - r.start), MADV_REMOVE, 0, 0, 0 };
 
@@ -138,6 +137,15 @@ static void give_back(struct range r)
 		args[2] = MADV_DONTNEED;
 	if (call_home(NR_madvise, args) < 0)
 		die("the memory file cannot give pages back");
+}
+
+/* Marks a free range as used, and makes it zeros. */
+static int take(struct range r)
+{
+	if (mark_used(r) < 0)
+		return -ENOMEM;
+	freed_clean(&HEAP_STATE->freed, r);
+	return 0;
 }
 
 static long fill_from_file(uint64_t at, uint64_t size, long fd, long offset)
@@ -165,7 +173,7 @@ static long do_munmap(uint64_t at, uint64_t size)
 		return -EINVAL;
 	if (mark_free(r) < 0)
 		return -ENOMEM;
-	give_back(r);
+	freed_keep(&HEAP_STATE->freed, r);
 	return 0;
 }
 
@@ -190,7 +198,7 @@ static long do_mmap(const long *a)
 	} else {
 		at = find_free(size);
 	}
-	if (!at || mark_used((struct range){ at, at + size }) < 0)
+	if (!at || take((struct range){ at, at + size }) < 0)
 		return -ENOMEM;
 	if (flags & MAP_ANONYMOUS)
 		return (long)at;
@@ -220,7 +228,7 @@ static long do_mremap(const long *a)
 		return (long)at;
 	}
 	if (new == old || (is_free((struct range){ at + old, at + new }) &&
-			   mark_used((struct range){ at + old, at + new }) == 0))
+			   take((struct range){ at + old, at + new }) == 0))
 		return (long)at;
 	if (!(a[3] & MREMAP_MAYMOVE))
 		return -ENOMEM;
@@ -237,7 +245,7 @@ static long do_madvise(const long *a)
 	uint64_t at = (uint64_t)a[0], size = whole_pages((uint64_t)a[1]);
 
 	if (a[2] == MADV_DONTNEED && at % MTD_PAGE == 0 && size && is_in_heap(at, size))
-		give_back((struct range){ at, at + size });
+		memory_give_back((struct range){ at, at + size });
 	return 0;
 }
 
@@ -282,6 +290,6 @@ long memory_call(long nr, const long *a)
 
 void memory_init(uint64_t used)
 {
-	HEAP_STATE->n = 0;
+	HEAP_STATE->n = HEAP_STATE->freed.n = 0;
 	mark_used((struct range){ MTD_HEAP, MTD_HEAP + whole_pages(used) });
 }
