@@ -23,36 +23,21 @@ const char *run_mode(int argc, char **argv)
 	return NULL;
 }
 
-static int parse_home(const char *text)
-{
-	int isa = !strcmp(text, "local") ? (int)isa_native
-		  : !strncmp(text, "local:", 6) ? isa_from_name(text + 6)
-						: -EINVAL;
-
-	if (isa == ISA_X86_64 && isa_native == ISA_X86_64)
-		return 0;
-	log_error("--home %s: a program that moves has its home on this machine, which has to be x86-64: "
-		  "its system calls are those of x86-64", text);
-	return -EINVAL;
-}
-
 /* local:ISA, or a node as node_parse() knows it. */
-static int parse_other(const char *text, struct mtd_run *run)
+static int parse_place(const char *text, struct mtd_place *ret)
 {
 	int isa = strncmp(text, "local:", 6) ? -1 : isa_from_name(text + 6);
 	struct node_spec spec;
 	int r;
 
 	if (isa >= 0) {
-		run->node = "local";
-		run->other = isa;
+		*ret = (struct mtd_place){ .node = "local", .isa = isa };
 		return 0;
 	}
 	r = node_parse(text, &spec);
 	if (r < 0)
 		return r;
-	run->node = text;
-	run->other = spec.kind == NODE_LOCAL ? (int)isa_native : -1;
+	*ret = (struct mtd_place){ .node = text, .isa = spec.kind == NODE_LOCAL ? (int)isa_native : -1 };
 	node_spec_free(&spec);
 	return 0;
 }
@@ -97,9 +82,9 @@ static int parse_option(int c, struct mtd_run *run)
 		run->points = optarg;
 		return 0;
 	case 'H':
-		return parse_home(optarg);
+		return parse_place(optarg, &run->home);
 	case 'o':
-		return parse_other(optarg, run);
+		return parse_place(optarg, &run->other);
 	case 'P':
 		return parse_pages(optarg, run);
 	case 'j':
@@ -110,14 +95,34 @@ static int parse_option(int c, struct mtd_run *run)
 	}
 }
 
+/* The program goes to the other ISA, if nothing else is asked for. */
+static int choose_places(struct mtd_run *run)
+{
+	if (!run->other.node)
+		run->other = (struct mtd_place){ "local", run->home.isa == ISA_AARCH64 ? ISA_X86_64 : ISA_AARCH64 };
+	if (run->home.isa >= 0)
+		return 0;
+	log_error("--home %s: a program that moves has its home on this machine", run->home.node);
+	return -EINVAL;
+}
+
 /* Two processes of this machine have one memory, if nothing else is asked for. */
 static int choose_pages(struct mtd_run *run)
 {
+	bool here = run->home.isa >= 0 && run->other.isa >= 0;
+
 	if (!run->pages_chosen)
-		run->one_memory = run->other >= 0;
-	if (!run->one_memory || run->other >= 0)
+		run->one_memory = here;
+	if (run->one_memory && !here) {
+		log_error("--pages shm: %s has no memory in common with this machine",
+			  run->other.isa < 0 ? run->other.node : run->home.node);
+		return -EINVAL;
+	}
+	if (run->one_memory || run->home.isa < 0 || run->home.isa == (int)isa_native)
 		return 0;
-	log_error("--pages shm: %s has no memory in common with this machine", run->node);
+	log_error("--home local:%s: no emulator can keep a home's memory the same as that of another node; "
+		  "use --pages shm with --other local:%s", isa_descs[run->home.isa].debian,
+		  isa_descs[isa_native].debian);
 	return -EINVAL;
 }
 
@@ -132,20 +137,18 @@ int cmd_run_mtd(int argc, char **argv)
 		{ "json-status-fd", required_argument, NULL, 'j' },
 		{ 0 },
 	};
-	struct mtd_run run = { .node = "local", .other = ISA_AARCH64, .status_fd = -1 };
+	struct mtd_run run = { .home = { "local", (int)isa_native }, .status_fd = -1 };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1)
 		if (parse_option(c, &run) < 0)
 			return EXIT_OWN_FAILURE;
-	if (parse_home("local") < 0)
-		return EXIT_OWN_FAILURE;
 	if (!run.points || optind == argc) {
 		log_error("--mode mtd needs --points FILE and a PROGRAM; see `chiral run --help`");
 		return EXIT_OWN_FAILURE;
 	}
 	run.argv = argv + optind;
-	if (choose_pages(&run) < 0)
+	if (choose_places(&run) < 0 || choose_pages(&run) < 0)
 		return EXIT_OWN_FAILURE;
 	return mtd_run(&run);
 }

@@ -9,11 +9,15 @@
 
 #include <signal.h>
 
+struct mtd_place {
+	const char *node;
+	int isa;		/* enum isa of a process on the node "local"; -1: the node's own */
+};
+
 struct mtd_run {
 	char **argv;		/* argv[0]: the program's path without ".x86_64" */
 	const char *points;	/* the points file */
-	const char *node;	/* where the other process runs; home's is this machine, which is x86-64 */
-	int other;		/* enum isa of a process on the node "local"; -1: the node's own */
+	struct mtd_place home, other;
 	bool pages_chosen;	/* by the user: the next two */
 	bool one_memory;	/* both processes here, on one memory file, without pagers */
 	enum mtd_how how;	/* else: how the other node watches its memory */

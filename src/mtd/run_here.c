@@ -49,7 +49,7 @@ static int make_memory(struct session *s)
 
 static int start(struct session *s)
 {
-	const enum isa isa[] = { ISA_X86_64, (enum isa)s->run->other };
+	const enum isa isa[] = { (enum isa)s->run->home.isa, (enum isa)s->run->other.isa };
 	cleanup_free struct mtd_config *config = NULL;
 	size_t size;
 	int r, fds[2];

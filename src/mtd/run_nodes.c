@@ -50,7 +50,7 @@ static int ask_other(struct session *s)
 	struct frame f;
 	int r;
 
-	start.isa = s->run->other >= 0 ? (enum isa)s->run->other : s->other.isa;
+	start.isa = s->run->other.isa >= 0 ? (enum isa)s->run->other.isa : s->other.isa;
 	file = mtd_file_of(s->run, start.isa);
 	if (!file)
 		return -ENOMEM;
@@ -66,8 +66,9 @@ static int ask_other(struct session *s)
 
 static int start_home(struct session *s)
 {
-	cleanup_free char *file = mtd_file_of(s->run, ISA_X86_64);
-	struct mtd_process process = { .file = file, .argv = s->run->argv, .isa = ISA_X86_64, .home = true,
+	enum isa isa = (enum isa)s->run->home.isa;
+	cleanup_free char *file = mtd_file_of(s->run, isa);
+	struct mtd_process process = { .file = file, .argv = s->run->argv, .isa = isa, .home = true,
 				       .config = s->config.fd, .how = MTD_HOW_UFFD, .stderr_fd = -1 };
 	struct pager_ends ends;
 	char why[320];
@@ -103,7 +104,7 @@ static int start(struct session *s)
 		return r;
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return log_errno(EIO, "cannot get random bytes for the session");
-	r = peer_connect(&s->other, s->run->node, NULL, id);
+	r = peer_connect(&s->other, s->run->other.node, NULL, id);
 	if (r == 0)
 		r = ask_other(s);
 	return r < 0 ? r : start_home(s);

@@ -28,10 +28,10 @@ def write_points(path, *lines):
 class Moving:
     """A program under `chiral run --mode mtd`."""
 
-    def __init__(self, chiral_path, points, argv, other="local:amd64", options=(), **kwargs):
+    def __init__(self, chiral_path, points, argv, other="local:amd64", home="local", options=(), **kwargs):
         status_read, status_write = os.pipe()
         self.process = subprocess.Popen(
-            [chiral_path, "run", "--mode", "mtd", "--points", points, "--other", other,
+            [chiral_path, "run", "--mode", "mtd", "--points", points, "--home", home, "--other", other,
              *options, "--json-status-fd", str(status_write), "--", *argv],
             pass_fds=[status_write], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, **kwargs)

@@ -16,7 +16,7 @@ from mtd import SOURCES, alone, moving, write_points  # noqa: F401 # a fixture
 sys.path.insert(0, SOURCES)
 import reuse  # noqa: E402 # pylint: disable=wrong-import-position
 
-pytestmark = pytest.mark.skipif(NATIVE != "x86_64", reason="the home of a program that moves is x86-64")
+pytestmark = pytest.mark.skipif(NATIVE != "x86_64", reason="this machine is to be x86-64")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -368,7 +368,8 @@ def test_usage(chiral_path, builder, behaviour, always):
     assert "--points" in run("--mode", "mtd", "--", behaviour)
     assert "manifest" in run("--mode", "mtd", "--points", always, "--", "/bin/true")
     assert "not a node" in run("--mode", "mtd", "--points", always, "--other", "mars", "--", behaviour)
-    assert "x86-64" in run("--mode", "mtd", "--points", always, "--home", "local:arm64", "--", behaviour)
+    assert "no emulator can keep" in run("--mode", "mtd", "--points", always, "--home", "local:arm64", "--pages",
+                                         "uffd", "--", behaviour)
     assert "cannot read" in run("--mode", "mtd", "--points", "/none", "--", behaviour)
     assert "mtd" in run("--mode", "sideways", "--", behaviour)
     moved = str(builder.folder / "moved")

@@ -16,6 +16,7 @@
 enum { NR_close = 3, NR_rt_sigaction = 13, NR_dup2 = 33, NR_exit = 60, NR_dup3 = 292,
        NR_exit_group = 231, NR_set_tid_address = 218, NR_gettid = 186, NR_madvise = 28,
        NR_execve = 59, NR_fcntl = 72 };
+#define PUNCH_HOLE_KEEP_SIZE 3
 
 /* x86-64's numbers; ranges, first to last. A call that creates a process or a thread, maps memory otherwise or looks into processes is not among them. */
 static const struct {
@@ -29,7 +30,8 @@ static const struct {
 	{ 39, 55 },	/* getpid sendfile and the calls of sockets */
 	{ 59, 59 },	/* execve */
 	{ 61, 63 },	/* wait4 kill uname */
-	{ 72, 100 },	/* fcntl ... files ... umask gettimeofday getrlimit getrusage sysinfo times */
+	{ 72, 77 },	/* fcntl ... ftruncate; not getdents, which other ISAs' kernels do not have */
+	{ 79, 100 },	/* files ... umask gettimeofday getrlimit getrusage sysinfo times */
 	{ 102, 127 },	/* identity; capget; rt_sigpending */
 	{ 128, 128 },	/* rt_sigtimedwait */
 	{ 130, 130 },	/* rt_sigsuspend */
@@ -137,8 +139,10 @@ long perform_call(long nr, const long *a)
 		return isa_call_x86_64(NR_gettid, a);
 	if (nr == NR_madvise && is_in_heap((uint64_t)a[0], (uint64_t)a[1]) && mtd_node.pages >= 0)
 		return pages_discard((uint64_t)a[0], (uint64_t)a[1]);
+	/* Not by madvise: emulators do not know how to make holes with it. */
 	if (nr == NR_madvise && is_in_heap((uint64_t)a[0], (uint64_t)a[1]))
-		return isa_call(OWN_madvise, a[0], a[1], a[2], 0, 0, 0);
+		return isa_call(OWN_fallocate, mtd_node.memory, PUNCH_HOLE_KEEP_SIZE,
+				(long)memory_offset((uint64_t)a[0]), a[1], 0, 0);
 	if (!is_at_home(nr)) {
 		warn_refused(nr);
 		return -ENOSYS;

@@ -4,6 +4,7 @@
 #define CHIRAL_MTD_RUNTIME_CALLS_H
 
 enum {
+	OWN_fallocate = 47,
 	OWN_read = 63,
 	OWN_write = 64,
 	OWN_close = 57,
@@ -14,7 +15,6 @@ enum {
 	OWN_timer_create = 107,
 	OWN_timer_settime = 110,
 	OWN_rt_sigaction = 134,
-	OWN_madvise = 233,
 	OWN_sendto = 206,
 	OWN_recvfrom = 207,
 	OWN_sendmsg = 211,

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "mtd/runtime/foreign.h"
 #include "mtd/runtime/runtime.h"
+
+/* x86-64's numbers */
+enum { NR_rt_sigaction = 13, NR_fork = 57, NR_vfork = 58 };
+#define SA_RESTORER 0x04000000ul
+
+/* The kernel's struct sigaction: x86-64's too. */
+struct kernel_sigaction {
+	uint64_t handler, flags, restorer, mask;
+};
 
 /* enum chiral_isa of mtd/include/chiral.h */
 int __mtd_isa(void)
@@ -50,22 +60,61 @@ __asm__(".globl _start\n"
 	"	bl mtd_start\n"
 	"	brk #1\n");
 
-/* The program speaks x86-64's calls: its home is an x86-64 node. */
+/* The program speaks x86-64's calls. Its vfork is a fork: the C library's variant would share this stack. */
+static int begin(struct foreign *ret, long nr, const long *a)
+{
+	return foreign_begin(ret, nr == NR_vfork ? NR_fork : nr, a);
+}
+
 long isa_call_x86_64(long nr, const long *a)
 {
-	(void)nr;
-	(void)a;
-	die("the program's home is an x86-64 node; run it with `chiral run --mode mtd`");
+	struct kernel_sigaction action;
+	struct foreign f;
+	int r = begin(&f, nr, a);
+
+	if (r < 0)
+		return r;
+	if (nr == NR_rt_sigaction && a[1]) {
+		action = *(const struct kernel_sigaction *)a[1];
+		action.flags &= ~SA_RESTORER;	/* the C library's own is an empty C function */
+		f.arg[1] = (long)&action;
+	}
+	return foreign_end(&f, isa_call(f.nr, f.arg[0], f.arg[1], f.arg[2], f.arg[3], f.arg[4], f.arg[5]));
 }
+
+/* Arguments as C gives them: the word to look at, the number, the arguments. */
+__asm__("mtd_wait:\n"
+	"	mov x9, x0\n"
+	"	mov x8, x1\n"
+	"	mov x10, x2\n"
+	"	ldp x0, x1, [x10]\n"
+	"	ldp x2, x3, [x10, #16]\n"
+	"	ldp x4, x5, [x10, #32]\n"
+	"mtd_wait_begins:\n"
+	"	ldr x11, [x9]\n"
+	"	cbnz x11, mtd_wait_stopped\n"
+	"	svc 0\n"
+	"mtd_wait_ends:\n"
+	"	ret\n"
+	"mtd_wait_stopped:\n"
+	"	mov x0, #-4\n"	/* EINTR */
+	"	ret\n");
+long mtd_wait(const uint64_t *stop, long nr, const long *a);
+extern const char mtd_wait_begins[], mtd_wait_ends[], mtd_wait_stopped[];
 
 long isa_wait_x86_64(const uint64_t *stop, long nr, const long *a)
 {
-	(void)stop;
-	return isa_call_x86_64(nr, a);
+	struct foreign f;
+	int r = begin(&f, nr, a);
+
+	return r < 0 ? r : foreign_end(&f, mtd_wait(stop, f.nr, f.arg));
 }
 
-/* The program's signals are home's. */
 void isa_stop_waiting(void *context)
 {
-	(void)context;
+	enum { UCONTEXT_PC = 440 };	/* struct ucontext: 176 bytes, then fault_address, regs[31], sp */
+	uint64_t *at = (uint64_t *)((char *)context + UCONTEXT_PC);
+
+	if (*at >= (uint64_t)mtd_wait_begins && *at < (uint64_t)mtd_wait_ends)
+		*at = (uint64_t)mtd_wait_stopped;
 }

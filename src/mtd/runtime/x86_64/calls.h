@@ -12,7 +12,6 @@ enum {
 	OWN_mmap = 9,
 	OWN_mprotect = 10,
 	OWN_rt_sigaction = 13,
-	OWN_madvise = 28,
 	OWN_sendto = 44,
 	OWN_recvfrom = 45,
 	OWN_sendmsg = 46,
@@ -20,6 +19,7 @@ enum {
 	OWN_timer_create = 222,
 	OWN_timer_settime = 223,
 	OWN_exit_group = 231,
+	OWN_fallocate = 285,
 	OWN_getrandom = 318,
 	OWN_userfaultfd = 323,
 };
