@@ -57,7 +57,8 @@ static bool waits_for(const struct replay *rp, struct fthread *f, struct fthread
 	if (g->order.quiet)
 		return false;
 	g->order.ran_at = rp->looks;
-	if (!earlier && computes_for_long(g)) {
+	/* Its call may have ended after the one that it woke f in. */
+	if (!has_earlier(g, place + ORDER_SOON) && computes_for_long(g)) {
 		g->order.quiet = true;
 		return false;
 	}

@@ -11,6 +11,11 @@
  * - has come to what the leader's thread had begun before, and
  * - is done with what it was doing: it waits at its next call, sleeps, or computes for long.
  *
+ * A leader whose calls the kernel records knows them by their ends: a call that wakes a thread and lasts
+ * longer than that thread's is not announced before. So a thread whose next event is close behind is not
+ * left alone for computing long. What is further behind (a write of many times what a pipe holds) may be
+ * met before it was computed.
+ *
  * Threads take turns at calls therefore, as the leader's did. This orders calls, not accesses to memory,
  * and it is a hint: the threads of a follower may take a lock in another order than the leader's, so
  * nobody waits for a thread that waits for a lock, nor longer than ORDER_PATIENCE_MS.
@@ -27,6 +32,7 @@ struct replay;
 #define ORDER_PATIENCE_MS 2000
 /* How often those that run are looked at: no call tells that they have fallen asleep. */
 #define ORDER_LOOK_NS 200000
+#define ORDER_SOON 32 /* events: close behind */
 /* A thread that computes for longer without a call is left alone until its next one; processor time. */
 #define ORDER_COMPUTING_NS 50000000
 

@@ -2,11 +2,12 @@
 """Both ways of capturing a leader: the same program gives the same stream, call by call."""
 import os
 import re
+import signal
 import subprocess
 
 import pytest
 
-from chiral import EXIT_OWN_FAILURE, LOCAL_LOCAL, MARKER, NATIVE
+from chiral import EXIT_OWN_FAILURE, LOCAL_LOCAL, MARKER, NATIVE, wait_until
 
 # Programs that do the same twice, apart from what is taken out below.
 PROGRAMS = {
@@ -135,6 +136,20 @@ def test_ring_overflows(chiral, recording):
         counts.append(s.status[-1]["calls"]["compared"])
     assert completed(s)["full"], s.status
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("how", ["ptrace", "bpf"])
+def test_told_by_a_call_that_goes_on(chiral, recording, how):
+    """A thread is woken by a call that ends after its own one: what was computed before is there. The
+    follower begins when its leader is done, so that it does not compute meanwhile."""
+    s = chiral.run(LOCAL_LOCAL, [recording, "told"], ["--capture", how])
+    wait_until(lambda: s.status or not s.running(), 20, "the start")
+    monitor = max(s.monitors())     # the follower's, which was started last
+    os.kill(monitor, signal.SIGSTOP)
+    wait_until(lambda: s.stdout() or not s.running(), 30, "the leader's end")
+    os.kill(monitor, signal.SIGCONT)
+    s.expect(0)
+    assert not s.alarms, s.story()
 
 
 def without_bpf(argv, **kwargs):

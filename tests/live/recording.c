@@ -250,8 +250,45 @@ static void floods(int threads, int n)
 		EXPECT(pthread_join(t[i], NULL) == 0);
 }
 
+#define PIPES 3 /* times what a pipe holds: the write lasts until most of it has been read */
+
+static volatile int computed;
+static int telling[2];
+
+static void *compute_and_tell(void *block)
+{
+	uint64_t x = 1;
+
+	for (int i = 0; i < 150 * 1000 * 1000; i++)
+		x = x * 6364136223846793005u + 1442695040888963407u;
+	computed = x ? 1 : 2;
+	EXPECT(write(telling[1], block, PIPES * 16 * PAGE) == PIPES * 16 * PAGE);
+	return NULL;
+}
+
+/* A thread is told by a call of another one that has not ended. */
+static void told(void)
+{
+	char *block = map(PIPES * 16 * PAGE);
+	pthread_t t;
+	ssize_t n;
+
+	EXPECT(pipe(telling) == 0 && pthread_create(&t, NULL, compute_and_tell, block) == 0);
+	for (ssize_t done = 0; done < PIPES * 16 * PAGE; done += n) {
+		n = read(telling[0], block, 16 * PAGE);
+		EXPECT(n > 0 && computed == 1);
+	}
+	EXPECT(pthread_join(t, NULL) == 0);
+	munmap(block, PIPES * 16 * PAGE);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "told")) {
+		told();
+		say("told\n");
+		return 0;
+	}
 	if (argc > 1 && !strcmp(argv[1], "flood")) {
 		int n = argc > 2 ? atoi(argv[2]) : 40000;
 
