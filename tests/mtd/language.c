@@ -436,6 +436,48 @@ static NOINLINE void labels(int n)
 	ADD(differences("01010012", n));
 }
 
+/* ---- a FILE whose functions are the program's: they switch under the C library's -------------------- */
+
+struct cookie {
+	char text[256];
+	size_t n, at;
+};
+
+static NOINLINE ssize_t write_cookie(void *to, const char *text, size_t n)
+{
+	struct cookie *c = to;
+	size_t k = 0;
+
+	while (k < n && c->n < sizeof(c->text))
+		c->text[c->n++] = (char)add2(text[k++], 1);
+	return (ssize_t)k;
+}
+
+static NOINLINE ssize_t read_cookie(void *from, char *text, size_t n)
+{
+	struct cookie *c = from;
+	size_t k = 0;
+
+	while (k < n && c->at < c->n)
+		text[k++] = (char)add2(c->text[c->at++], -1);
+	return (ssize_t)k;
+}
+
+static NOINLINE void cookies(int n)
+{
+	struct cookie c = { .n = 0 };
+	FILE *f = fopencookie(&c, "r+", (cookie_io_functions_t){ .read = read_cookie, .write = write_cookie });
+	char line[100] = "";
+
+	ADD(fprintf(f, "number %d, %s\n%.3f\n", n, "text", n / 3.0));
+	ADD(fflush(f));
+	ADD(fgets(line, sizeof(line), f) == line);
+	add(line, strlen(line));
+	ADD(getc(f));
+	fclose(f);
+	add(c.text, c.n);
+}
+
 static int constructed;
 
 __attribute__((constructor)) static void construct(void)
@@ -467,6 +509,7 @@ int main(int argc, char **argv)
 		files(10);
 		memory(i);
 		labels(i);
+		cookies(i);
 		printf("round %d %lx\n", i, digest);
 	}
 	return 7;

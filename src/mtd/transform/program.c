@@ -46,6 +46,34 @@ static bool is_of_libc(LLVMValueRef f)
 	       !memcmp(dir, MTD_LIBC_FOLDER, strlen(MTD_LIBC_FOLDER));
 }
 
+static bool is_of_stdio(LLVMValueRef f)
+{
+	unsigned len = 0;
+	const char *name = is_of_libc(f) ? LLVMGetDebugLocFilename(f, &len) : NULL;
+
+	return name && memmem(name, len, "src/stdio/", 10);
+}
+
+/* A FILE is made by the C library, in its stdio and by do_read of wcstol and wcstod. The functions there
+ * call through pointers in a FILE only; but those that fopencookie makes call the program's. */
+static bool calls_stdio_only(LLVMValueRef f)
+{
+	return is_of_stdio(f) && strncmp(ir_name(f), "cookie", 6);
+}
+
+static bool is_in_files(LLVMValueRef f)
+{
+	return is_of_stdio(f) || (is_of_libc(f) && !strncmp(ir_name(f), "do_read", 7));
+}
+
+static bool indirect_may_switch(const struct program *p, LLVMValueRef call)
+{
+	LLVMValueRef caller = LLVMGetBasicBlockParent(LLVMGetInstructionParent(call));
+	int id = index_get(p->index, caller);
+
+	return id >= 0 && p->fns[id].calls_stdio_only ? p->stdio_may_switch : p->indirect_may_switch;
+}
+
 /* What the back ends may call on their own must not move: nobody would check after such a call. */
 static bool is_called_by_back_ends(LLVMValueRef f)
 {
@@ -109,7 +137,7 @@ bool program_call_may_switch(const struct program *p, LLVMValueRef call)
 	if (ir_is_inline_asm(call))
 		return false;
 	if (!f)
-		return p->indirect_may_switch;
+		return indirect_may_switch(p, call);
 	if (LLVMGetIntrinsicID(f))
 		return false;
 	if (ir_is_longjmp(call))
@@ -129,12 +157,15 @@ static bool calls_what_may_switch(const struct program *p, LLVMValueRef f)
 
 static bool update_indirect(struct program *p)
 {
-	bool before = p->indirect_may_switch;
+	bool before = p->indirect_may_switch, before_stdio = p->stdio_may_switch;
 
-	for (unsigned k = 0; k < p->n; k++)
-		if (p->fns[k].address_taken && p->fns[k].may_switch)
-			p->indirect_may_switch = true;
-	return p->indirect_may_switch != before;
+	for (unsigned k = 0; k < p->n; k++) {
+		if (!p->fns[k].address_taken || !p->fns[k].may_switch)
+			continue;
+		p->indirect_may_switch = true;
+		p->stdio_may_switch |= is_in_files(p->fns[k].value);
+	}
+	return p->indirect_may_switch != before || p->stdio_may_switch != before_stdio;
 }
 
 static void spread_to_callers(struct program *p)
@@ -174,7 +205,8 @@ void program_find_points(struct ir *ir, const struct mtd_points *points, struct 
 		if (!ir_is_defined(f))
 			continue;
 		p.fns = xrealloc(p.fns, p.n + 1, sizeof(*p.fns));
-		p.fns[p.n] = (struct fn){ .value = f, .address_taken = is_address_taken(f) };
+		p.fns[p.n] = (struct fn){ .value = f, .address_taken = is_address_taken(f),
+					  .calls_stdio_only = calls_stdio_only(f) };
 		index_set(&p.index, f, (int)p.n++);
 	}
 	for (unsigned k = 0; k < p.n; k++)

@@ -35,6 +35,7 @@ struct fn {
 	bool entry, exit;	/* switch points */
 	bool may_switch;	/* is one, or may call one */
 	bool address_taken;
+	bool calls_stdio_only;	/* through pointers */
 	bool fixed;		/* back ends may call it (memcpy, sin), or such a one calls it: never a point */
 };
 
@@ -42,6 +43,7 @@ struct program {
 	struct fn *fns;		/* defined functions; the index is the id in records */
 	unsigned n;
 	bool indirect_may_switch;	/* a function whose address is taken may */
+	bool stdio_may_switch;	/* one that a FILE may point to */
 	struct index *index;
 };
 
