@@ -26,7 +26,9 @@ static uint64_t bytes_of(const struct record_part *p, const uint64_t *args, int6
 
 	if (p->what != RECORD_BYTES)
 		return p->what == RECORD_STRING ? RECORD_STRING_MAX : UINT64_MAX;
-	return n > UINT32_MAX ? UINT64_MAX : n * p->scale;
+	if (n > UINT32_MAX)
+		return UINT64_MAX;
+	return p->flags & RECORD_PART_BITS ? (n + 7) / 8 : n * p->scale;
 }
 
 static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)

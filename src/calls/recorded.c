@@ -136,6 +136,12 @@ static bool describe_memory(const struct describe *b, unsigned i, struct record_
 	case ARG_IOVEC:
 		p->what = RECORD_IOVEC;
 		return s->len.kind == LEN_ARG && number_of_len(b, &s->len, &p->len);
+	case ARG_MSGHDR:
+		p->what = s->dir == DIR_IN ? RECORD_MSG_SENT : RECORD_MSG_RECEIVED;
+		return s->dir != DIR_INOUT;
+	case ARG_FDSET:
+		p->flags |= RECORD_PART_BITS;
+		return number_of_len(b, &s->len, &p->len);
 	case ARG_LENPTR:
 		p->len = (struct record_number){ .kind = RECORD_LEN_CONST, .value = sizeof(uint32_t) };
 		p->scale = 1;
@@ -197,6 +203,9 @@ static bool fields_go_one_way(const struct struct_spec *spec)
 
 static enum way way_of(const struct arg_spec *s)
 {
+	/* Where a message goes, and how much of it, is read; how much of it came is written there. */
+	if (s->kind == ARG_MSGHDR && s->dir == DIR_OUT)
+		return WAY_BOTH;
 	if (s->dir != DIR_INOUT)
 		return s->dir == DIR_IN ? WAY_IN : WAY_OUT;
 	return s->kind == ARG_STRUCT && fields_go_one_way(&struct_specs[s->what]) ? WAY_MIXED : WAY_BOTH;
@@ -278,11 +287,15 @@ static bool append(struct record_desc *d, const struct record_part *p, enum way 
 static bool append_entry_parts(struct describe *b)
 {
 	for (unsigned i = 0; i < b->n; i++) {
+		struct record_part *p = &b->d->part[b->d->n_parts];
+
 		if (b->way[i] == WAY_OUT)
 			continue;
 		if (!append(b->d, &b->part[i], b->way[i]))
 			return false;
-		b->d->part[b->d->n_parts - 1].out = 0;
+		p->out = 0;
+		if (p->what == RECORD_MSG_RECEIVED)
+			p->what = RECORD_MSG_ROOM;
 		b->d->entry_args |= (uint8_t)(1u << b->part[i].arg);
 	}
 	b->d->n_entry = b->d->n_parts;

@@ -10,13 +10,17 @@
 
 #include <linux/types.h>
 
-#define RECORD_PARTS_MAX 6
+#define RECORD_PARTS_MAX 8
 #define RECORD_STRING_MAX 4096u /* as the kernel's own bound for paths, with the NUL */
 
 enum record_what {
 	RECORD_BYTES,
 	RECORD_STRING, /* up to its NUL */
 	RECORD_IOVEC,  /* the array, and what its elements point to */
+	/* A struct msghdr, its iovec, and: */
+	RECORD_MSG_SENT,     /* address, control data, what its elements point to */
+	RECORD_MSG_ROOM,     /* nothing: what is about to be received */
+	RECORD_MSG_RECEIVED, /* address, control data, as much of what its elements point to as the result says */
 };
 
 /* Where a length comes from. */
@@ -43,7 +47,7 @@ struct record_number {
 	__u32 value; /* RECORD_LEN_CONST */
 };
 
-/* Memory behind one argument: min(len, cap) * scale bytes, or elements of an iovec. */
+/* Memory behind one argument: min(len, cap) * scale bytes, or elements of an iovec, or a message. */
 struct record_part {
 	__u8 what; /* enum record_what */
 	__u8 arg;  /* native argument: the address; NULL: nothing there */
@@ -56,6 +60,7 @@ struct record_part {
 };
 
 #define RECORD_PART_CAPPED 0x1u /* cap holds */
+#define RECORD_PART_BITS   0x8u /* len are bits: it is so many bytes as these need */
 #define RECORD_PART_ALWAYS 0x4u /* the kernel writes it after a failure too */
 #define RECORD_PART_WHOLE  0x2u /* what the kernel writes of it is not what it reads of it */
 

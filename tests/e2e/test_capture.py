@@ -119,6 +119,14 @@ def test_completed_by_the_tracer(chiral, recording):
     assert completed(s)["unread"] and completed(s)["large"] and completed(s)["signals"], s.status
 
 
+def test_on_every_node(live, combo):
+    """The kernel of the leader's node records, whichever that is."""
+    s = live(combo, "recording", [], ["--capture", "bpf"]).expect(0)
+    assert not s.alarms, s.story()
+    ended = s.status[-1]
+    assert ended["recorded"] > ended["calls"]["compared"] * 0.9 and completed(s)["large"], ended
+
+
 def test_what_cannot_be_known(chiral, recording):
     """What a call began with is neither recorded nor there any more: the session ends and says so."""
     assert subprocess.run([recording, "overwritten"], check=False, capture_output=True).returncode == 0

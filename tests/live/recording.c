@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -173,6 +174,102 @@ static void in_and_out(void)
 	close(listener);
 }
 
+/* A descriptor, who sends it, and bytes; received where there is room for n of them. */
+static void send_and_receive(int to, int from, size_t n, size_t room, int flags)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+	} control = { .bytes = { 0 } };
+	char out[3][100], in[2][100] = { { 0 } };
+	struct iovec give[] = { { out[0], n }, { NULL, 0 }, { out[2], n } };
+	struct iovec take[] = { { in[0], room }, { in[1], room } };
+	struct msghdr msg = { .msg_iov = give, .msg_iovlen = 3, .msg_control = &control };
+	struct cmsghdr *c = &control.head;
+
+	fill(out[0], sizeof(out));
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &to, sizeof(to));
+	msg.msg_controllen = CMSG_SPACE(sizeof(int));
+	EXPECT(sendmsg(to, &msg, 0) == (ssize_t)(2 * n));
+	msg = (struct msghdr){ .msg_iov = take, .msg_iovlen = 2, .msg_control = &control,
+			       .msg_controllen = sizeof(control) };
+	memset(&control, 0, sizeof(control));
+	EXPECT(recvmsg(from, &msg, flags) == (ssize_t)(room < n ? 2 * room : 2 * n));
+	EXPECT(memcmp(in[0], out[0], room < n ? room : n) == 0);
+	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+		if (c->cmsg_type == SCM_RIGHTS)
+			EXPECT(close(*(int *)CMSG_DATA(c)) == 0);
+}
+
+static void messages(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int udp = socket(AF_INET, SOCK_DGRAM, 0), fds[2], one = 1;
+	char *far = map(PAGE), text[20] = "twenty bytes of it.", got[40];
+	struct iovec many[IOV_MAX], iov = { text, sizeof(text) };
+	struct msghdr msg = { .msg_name = &addr, .msg_namelen = sizeof(addr), .msg_iov = &iov, .msg_iovlen = 1 };
+	socklen_t len = sizeof(addr);
+
+	EXPECT(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) == 0);
+	send_and_receive(fds[0], fds[1], 100, 100, 0);
+	send_and_receive(fds[0], fds[1], 60, 20, MSG_CMSG_CLOEXEC);
+	EXPECT(setsockopt(fds[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) == 0);
+	send_and_receive(fds[1], fds[0], 100, 100, MSG_WAITALL);
+	EXPECT(bind(udp, (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	EXPECT(getsockname(udp, (struct sockaddr *)&addr, &len) == 0);
+	EXPECT(sendmsg(udp, &msg, 0) == sizeof(text));
+	iov = (struct iovec){ got, sizeof(got) };
+	msg.msg_namelen = 4; /* less than there is */
+	EXPECT(recvmsg(udp, &msg, 0) == sizeof(text) && msg.msg_namelen == sizeof(addr));
+	EXPECT(recvmsg(udp, &msg, MSG_DONTWAIT) == -1 && errno == EAGAIN);
+	/* More elements than a record has, and more than there may be. */
+	for (int i = 0; i < IOV_MAX; i++)
+		many[i] = (struct iovec){ far + i, 1 };
+	msg = (struct msghdr){ .msg_iov = many, .msg_iovlen = IOV_MAX };
+	EXPECT(sendmsg(fds[0], &msg, 0) == IOV_MAX && recvmsg(fds[1], &msg, 0) == IOV_MAX);
+	msg.msg_iovlen = IOV_MAX + 1;
+	EXPECT(sendmsg(fds[0], &msg, 0) == -1 && errno == EMSGSIZE);
+	EXPECT(sendmsg(fds[0], nowhere, 0) == -1 && errno == EFAULT);
+	EXPECT(recvmsg(fds[1], nowhere, MSG_DONTWAIT) == -1 && errno == EFAULT);
+	msg = (struct msghdr){ .msg_iov = many, .msg_iovlen = 1, .msg_control = far, .msg_controllen = PAGE / 2 };
+	EXPECT(sendmsg(fds[0], &msg, 0) == -1 && errno == EINVAL);
+	munmap(far, PAGE);
+	close(udp);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void selects(void)
+{
+	struct timeval soon = { 0, 1000 };
+	struct timespec at_once = { 0, 0 };
+	int fds[2];
+	fd_set in, out, none;
+
+	EXPECT(pipe(fds) == 0);
+	for (int n = 0; n <= FD_SETSIZE; n += FD_SETSIZE / 4) {
+		FD_ZERO(&in);
+		FD_ZERO(&out);
+		FD_ZERO(&none);
+		FD_SET(fds[0], &in);
+		FD_SET(fds[1], &out);
+		EXPECT(select(n, &in, &out, &none, &soon) == (n ? 1 : 0));
+		EXPECT(!FD_ISSET(fds[0], &in) == !!n && (!n || FD_ISSET(fds[1], &out)));
+	}
+	EXPECT(write(fds[1], "x", 1) == 1);
+	FD_SET(fds[0], &in);
+	EXPECT(pselect(fds[0] + 1, &in, NULL, NULL, &at_once, NULL) == 1 && FD_ISSET(fds[0], &in));
+	EXPECT(select(fds[0] + 1, &in, NULL, NULL, NULL) == 1);
+	EXPECT(select(-1, &in, NULL, NULL, &soon) == -1 && errno == EINVAL);
+	close(fds[0]);
+	FD_SET(fds[0], &in);
+	EXPECT(select(fds[0] + 1, &in, NULL, NULL, &soon) == -1 && errno == EBADF);
+	close(fds[1]);
+}
+
 /* A name in a page that is in no page table yet: the kernel's programs cannot read it, calls can. */
 static char *name_not_in_memory(const char *name)
 {
@@ -319,6 +416,10 @@ int main(int argc, char **argv)
 	say("broken pipe\n");
 	in_and_out();
 	say("in and out\n");
+	messages();
+	say("messages\n");
+	selects();
+	say("selects\n");
 	overlapping();
 	say("overlapping\n");
 	return 0;

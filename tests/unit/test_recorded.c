@@ -74,6 +74,42 @@ static void test_struct_and_iovec(void **state)
 	assert_int_equal(d.part[0].len.arg, 2);
 }
 
+/* Where it is to go is overwritten by what came; what is sent is not. */
+static void test_messages(void **state)
+{
+	for (int isa = 0; isa < _ISA_MAX; isa++) {
+		const uint64_t args[CALL_ARGS_MAX] = { 3, 4096 };
+		struct record_desc d = describe((enum isa)isa, CALL_SENDMSG);
+
+		assert_int_equal(d.flags, RECORD_ON);
+		assert_int_equal(d.n_parts, 1);
+		assert_int_equal(d.part[0].what, RECORD_MSG_SENT);
+		d = describe((enum isa)isa, CALL_RECVMSG);
+		assert_true(d.flags & RECORD_ENTRY);
+		assert_int_equal(d.n_entry, 1);
+		assert_int_equal(d.n_parts, 2);
+		assert_int_equal(d.part[0].what, RECORD_MSG_ROOM);
+		assert_int_equal(d.part[1].what, RECORD_MSG_RECEIVED);
+		assert_true(d.part[1].out);
+		assert_true(record_is_overwritten(&d, args, 10));
+		assert_false(record_is_overwritten(&d, args, -EAGAIN));
+	}
+}
+
+static void test_descriptor_sets(void **state)
+{
+	struct record_desc d = describe(ISA_X86_64, CALL_SELECT);
+
+	assert_int_equal(d.n_entry, 4);
+	assert_int_equal(d.n_parts, 8);
+	assert_int_equal(d.null_args, 0);
+	assert_true(d.part[0].flags & RECORD_PART_BITS);
+	assert_int_equal(d.part[0].len.arg, 0);
+	d = describe(ISA_AARCH64, CALL_PSELECT6);
+	assert_int_equal(d.n_parts, 8);
+	assert_int_equal(d.null_args, 1 << 5);
+}
+
 /* Of a struct whose size the program tells, no more than that. */
 static void test_sized_struct(void **state)
 {
@@ -262,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buffer),	     cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_struct_and_iovec), cmocka_unit_test(test_sized_struct),
+		cmocka_unit_test(test_messages),     cmocka_unit_test(test_descriptor_sets),
 		cmocka_unit_test(test_simple),
 		cmocka_unit_test(test_not_recorded), cmocka_unit_test(test_only_without),
 		cmocka_unit_test(test_entry),	     cmocka_unit_test(test_entry_for_others),

@@ -131,7 +131,7 @@ static __always_inline __u64 part_len(const struct job *j, const struct record_p
 	}
 	if (n > 0xffffffff)
 		return n;
-	return n * p->scale;
+	return p->flags & RECORD_PART_BITS ? (n + 7) / 8 : n * p->scale;
 }
 
 static __always_inline void fill_data(struct record *r, __u64 addr, __u32 len, __u32 tid, int string)
@@ -243,6 +243,39 @@ __noinline int put_iovec(__u64 addr, __u64 count, __u64 max, __u32 tid)
 	return 0;
 }
 
+/* The header as it is now, so that what it points to is what is recorded, whatever other threads do to it. */
+static __always_inline int put_header(__u64 addr, const struct record_msg *m, __u32 tid)
+{
+	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r) + sizeof(*m), 0);
+
+	if (!r)
+		return RECORD_FULL;
+	fill_data(r, addr, sizeof(*m), tid, 0);
+	*(struct record_msg *)(r + 1) = *m;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* what: enum record_what; max: bytes that were moved. */
+__noinline int put_message(__u64 addr, __u32 what, __u64 max, __u32 tid)
+{
+	struct record_msg m;
+	int err;
+
+	if (bpf_probe_read_user(&m, sizeof(m), (void *)addr))
+		return RECORD_UNREAD;
+	err = put_header(addr, &m, tid);
+	if (err)
+		return err;
+	if (what == RECORD_MSG_ROOM)
+		return put_bytes(m.iov, m.iov_len * sizeof(struct record_iov), tid);
+	if (m.name && m.name_len)
+		err = put_piece(m.name, m.name_len > RECORD_NAME_MAX ? RECORD_NAME_MAX : m.name_len, tid);
+	if (!err && m.control && m.control_len)
+		err = put_piece(m.control, m.control_len, tid);
+	return err ? err : put_iovec(m.iov, m.iov_len, max, tid);
+}
+
 static __always_inline void fill_call(struct record_call *r, const struct job *j, __u64 addr,
 				      __u32 len, int vector, int reason)
 {
@@ -325,16 +358,17 @@ static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
 
 static __always_inline int put_part(const struct job *j, const struct record_part *p)
 {
-	__u64 addr = arg_of(j, p->arg), len;
+	__u64 addr = arg_of(j, p->arg), len, max = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
 
 	if (!addr || (p->with && !arg_of(j, p->with - 1)))
 		return 0;
 	if (p->what == RECORD_STRING)
 		return p->out && j->ret < 0 ? 0 : put_string(addr, j->tid);
+	if (p->what >= RECORD_MSG_SENT)
+		return p->out && j->ret < 0 ? 0 : put_message(addr, p->what, max, j->tid);
 	len = part_len(j, p);
 	if (p->what == RECORD_IOVEC)
-		return put_iovec(addr, len, !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0,
-				 j->tid);
+		return put_iovec(addr, len, max, j->tid);
 	return p->out && j->ret < 0 ? 0 : put_bytes(addr, len, j->tid);
 }
 

@@ -18,6 +18,7 @@
 #define RECORD_PIECE_MAX  8192u /* bytes of one record */
 #define RECORD_PIECES_MAX 32u	/* of one argument: what is longer is left to the tracer */
 #define RECORD_IOV_MAX	  16u	/* elements of an iovec; with more it is left to the tracer */
+#define RECORD_NAME_MAX	  128u	/* struct sockaddr_storage: no address is longer */
 
 enum record_kind {
 	RECORD_DATA = 1,
@@ -53,6 +54,15 @@ struct record {
 struct record_iov {
 	__u64 addr;
 	__u64 len; /* may be more than the piece has */
+};
+
+/* A struct msghdr, the same on every LP64 ISA. */
+struct record_msg {
+	__u64 name;
+	__u32 name_len, pad;
+	__u64 iov, iov_len;
+	__u64 control, control_len;
+	__u32 flags, pad2;
 };
 
 struct record_call {

@@ -23,6 +23,8 @@ static void flags(void)
 	say("F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL\n");
 }
 
+static int seen[2];
+
 static void sees_lock(int fd)
 {
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 2, .l_len = 3 };
@@ -31,6 +33,7 @@ static void sees_lock(int fd)
 	EXPECT(l.l_type == F_WRLCK && l.l_pid == getppid() && l.l_start == 0 && l.l_len == 10);
 	l = (struct flock){ .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1 };
 	FAILS(fcntl(fd, F_SETLK, &l), EAGAIN);
+	EXPECT(write(seen[1], "", 1) == 1);
 	l = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
 	EXPECT(fcntl(fd, F_SETLKW, &l) == 0);
 }
@@ -39,11 +42,13 @@ static void locks(void)
 {
 	int fd = file_with("locks", "0123456789");
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 10 };
+	char c;
 	pid_t pid;
 
-	EXPECT(fcntl(fd, F_SETLK, &l) == 0);
+	EXPECT(fcntl(fd, F_SETLK, &l) == 0 && pipe(seen) == 0);
 	pid = start_child(sees_lock, fd);
-	pause_ms(40);
+	EXPECT(read(seen[0], &c, 1) == 1);
+	pause_ms(40); /* it waits by now, or gets the lock at once */
 	l.l_type = F_UNLCK;
 	EXPECT(fcntl(fd, F_SETLK, &l) == 0);
 	end_child(pid);
@@ -53,6 +58,8 @@ static void locks(void)
 	FAILS(fcntl(fd, F_SETLK, nowhere), EFAULT);
 	FAILS(fcntl(fd, F_GETLK, nowhere), EFAULT);
 	close(fd);
+	close(seen[0]);
+	close(seen[1]);
 	say("F_GETLK, F_SETLK, F_SETLKW\n");
 }
 
