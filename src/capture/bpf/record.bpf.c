@@ -84,12 +84,25 @@ static __always_inline __u64 arg_of(const struct job *j, unsigned i)
 	return j->arg[i & 7];
 }
 
-/* A length, from the register that it may be in and from the result. Functions that are not static
- * are verified by themselves: their branches cost their callers nothing. */
+/* Not readable: nothing. The part itself tells, for it cannot be read either or is of no use then. */
+static __always_inline __u64 number_at(__u64 addr)
+{
+	__u32 n = 0;
+
+	bpf_probe_read_user(&n, sizeof(n), (void *)addr);
+	return n;
+}
+
+/* A length, from the register that it may be in, or the constant, and from the result. Functions that
+ * are not static are verified by themselves: their branches cost their callers nothing. */
 __noinline __u64 number(__u32 kind, __u32 width, __u64 arg, __u64 ret)
 {
 	__s64 v = (__s64)arg;
 
+	if (kind == RECORD_LEN_CONST)
+		return arg;
+	if (kind == RECORD_LEN_DEREF)
+		return number_at(arg);
 	if (kind == RECORD_LEN_RET)
 		v = (__s64)ret;
 	else if (width == RECORD_U32)
@@ -101,37 +114,29 @@ __noinline __u64 number(__u32 kind, __u32 width, __u64 arg, __u64 ret)
 	return v > 0 ? (__u64)v : 0;
 }
 
-/* Not readable: nothing. The part itself tells, for it cannot be read either or is of no use then. */
-__noinline __u64 number_at(__u64 addr)
-{
-	__u32 n = 0;
-
-	bpf_probe_read_user(&n, sizeof(n), (void *)addr);
-	return n;
-}
-
 static __always_inline __u64 number_of(const struct job *j, const struct record_number *n)
 {
-	if (n->kind == RECORD_LEN_CONST)
-		return n->value;
-	if (n->kind == RECORD_LEN_DEREF)
-		return number_at(arg_of(j, n->arg));
-	return number(n->kind, n->width, arg_of(j, n->arg), (__u64)j->ret);
+	__u64 arg = n->kind == RECORD_LEN_CONST ? n->value : arg_of(j, n->arg);
+
+	return number(n->kind, n->width, arg, (__u64)j->ret);
 }
 
-/* Bytes, or elements of an iovec. What is over 2^32 is far over every bound. */
-static __always_inline __u64 part_len(const struct job *j, const struct record_part *p)
+/* Bytes, or elements of an iovec, of a part with these flags and this scale. What is over 2^32 is far over
+ * every bound. */
+__noinline __u64 scaled(__u64 n, __u64 cap, __u32 flags, __u32 scale)
 {
-	__u64 n = number_of(j, &p->len), cap;
-
-	if (p->flags & RECORD_PART_CAPPED) {
-		cap = number_of(j, &p->cap);
-		if (n > cap)
-			n = cap;
-	}
+	if ((flags & RECORD_PART_CAPPED) && n > cap)
+		n = cap;
 	if (n > 0xffffffff)
 		return n;
-	return p->flags & RECORD_PART_BITS ? (n + 7) / 8 : n * p->scale;
+	return flags & RECORD_PART_BITS ? (n + 7) / 8 : n * scale;
+}
+
+static __always_inline __u64 part_len(const struct job *j, const struct record_part *p)
+{
+	__u64 cap = p->flags & RECORD_PART_CAPPED ? number_of(j, &p->cap) : 0;
+
+	return scaled(number_of(j, &p->len), cap, p->flags, p->scale);
 }
 
 static __always_inline void fill_data(struct record *r, __u64 addr, __u32 len, __u32 tid, int string)
@@ -356,54 +361,69 @@ static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
 	return put_record(j, addr, NULL, len);
 }
 
-static __always_inline int put_part(const struct job *j, const struct record_part *p)
+/* Memory of any kind, enum record_what. max: bytes that were moved. */
+__noinline int put_memory(__u32 what, __u64 addr, __u64 len, __u64 max, __u32 tid)
 {
-	__u64 addr = arg_of(j, p->arg), len, max = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
-
-	if (!addr || (p->with && !arg_of(j, p->with - 1)))
-		return 0;
-	if (p->what == RECORD_STRING)
-		return p->out && j->ret < 0 ? 0 : put_string(addr, j->tid);
-	if (p->what >= RECORD_MSG_SENT)
-		return p->out && j->ret < 0 ? 0 : put_message(addr, p->what, max, j->tid);
-	len = part_len(j, p);
-	if (p->what == RECORD_IOVEC)
-		return put_iovec(addr, len, max, j->tid);
-	return p->out && j->ret < 0 ? 0 : put_bytes(addr, len, j->tid);
+	if (what == RECORD_STRING)
+		return put_string(addr, tid);
+	if (what == RECORD_IOVEC)
+		return put_iovec(addr, len, max, tid);
+	return what >= RECORD_MSG_SENT ? put_message(addr, what, max, tid) : put_bytes(addr, len, tid);
 }
 
-/* Anything: DATA records, and a CALL record without memory. */
+static __always_inline int put_part(const struct job *j, const struct record_part *p)
+{
+	__u64 addr = arg_of(j, p->arg), max = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
+
+	if (!addr || (p->with && !arg_of(j, p->with - 1)) ||
+	    (p->out && j->ret < 0 && p->what != RECORD_IOVEC))
+		return 0;
+	return put_memory(p->what, addr, part_len(j, p), max, j->tid);
+}
+
+struct parts {
+	const struct job *j;
+	const struct record_desc *d;
+	__u32 from;
+	int err;
+};
+
+static long next_part(__u32 i, struct parts *p)
+{
+	__u32 at = p->from + i;
+
+	if (at >= RECORD_PARTS_MAX)
+		return 1;
+	p->err = put_part(p->j, &p->d->part[at]);
+	return p->err != 0;
+}
+
+/* Anything: DATA records, and a CALL record without memory. The parts before to. */
 static __always_inline int put_parts(const struct job *j, const struct record_desc *d, unsigned from,
 				     unsigned to)
 {
-	for (unsigned i = 0; i < RECORD_PARTS_MAX; i++) {
-		int err;
+	struct parts p = { j, d, from, 0 };
 
-		if (i < from)
-			continue;
-		if (i >= to)
-			break;
-		err = put_part(j, &d->part[i]);
-		if (err)
-			return stop_thread(j, err);
-	}
-	return put_call(j, 0, 0);
+	/* Its body is verified once, whatever the number of parts. */
+	bpf_loop(to - from, next_part, &p, 0);
+	return p.err ? stop_thread(j, p.err) : put_call(j, 0, 0);
 }
 
-/* An iovec and nothing else. */
+/* An iovec and nothing else. False: it needs more than one record. */
 static __always_inline int put_vector(const struct job *j, const struct record_desc *d)
 {
 	const struct record_part *p = &d->part[0];
 	__u64 addr = arg_of(j, p->arg), len = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
 	struct record_iov iov;
 
-	if (!addr || part_len(j, p) != 1)
-		return put_parts(j, d, 0, 1);
-	if (bpf_probe_read_user(&iov, sizeof(iov), (void *)addr))
-		return stop_thread(j, RECORD_UNREAD);
+	if (!addr || part_len(j, p) != 1 || bpf_probe_read_user(&iov, sizeof(iov), (void *)addr))
+		return 0;
 	if (len > iov.len)
 		len = iov.len;
-	return len <= RECORD_PIECE_MAX ? put_record(j, addr, &iov, len) : put_parts(j, d, 0, 1);
+	if (len > RECORD_PIECE_MAX)
+		return 0;
+	put_record(j, addr, &iov, len);
+	return 1;
 }
 
 /* True when the ring has room; also decides whether the monitor is woken by this record. */
@@ -429,22 +449,24 @@ static __always_inline int has_any(const struct job *j, __u32 args)
 	return 0;
 }
 
-static __always_inline int put_described(struct job *j, const struct record_desc *d)
+/* One record, if that is enough: else false. */
+static __always_inline int put_short(struct job *j, const struct record_desc *d)
 {
 	const struct record_part *p = &d->part[0];
-	__u64 len;
+	__u64 addr = arg_of(j, p->arg), len = 0;
 
-	if (d->n_parts == 0)
-		return put_call(j, 0, 0);
-	if (d->n_parts == 1 && p->what == RECORD_IOVEC)
+	if (d->n_parts > 1)
+		return 0;
+	if (d->n_parts && p->what == RECORD_IOVEC)
 		return put_vector(j, d);
-	if (d->n_parts > 1 || p->what != RECORD_BYTES)
-		return put_parts(j, d, 0, d->n_parts);
-	if (!arg_of(j, p->arg) || (p->out && j->ret < 0))
-		return put_call(j, 0, 0);
-	len = part_len(j, p);
-	return len <= RECORD_PIECE_MAX ? put_call(j, arg_of(j, p->arg), len)
-				       : put_parts(j, d, 0, 1);
+	if (d->n_parts && p->what != RECORD_BYTES)
+		return 0;
+	if (d->n_parts && addr && !(p->out && j->ret < 0))
+		len = part_len(j, p);
+	if (len > RECORD_PIECE_MAX)
+		return 0;
+	put_call(j, len ? addr : 0, len);
+	return 1;
 }
 
 static __always_inline int is_variants(const struct task_struct *t)
@@ -509,9 +531,9 @@ int BPF_PROG(record_exit, struct pt_regs *regs, long ret)
 		return stop_thread(&j, RECORD_FULL);
 	if (ret == -EPIPE)
 		return stop_thread(&j, RECORD_SIGNALS);
-	if (d->flags & RECORD_ENTRY)
-		return put_parts(&j, d, d->n_entry, d->n_parts);
-	return put_described(&j, d);
+	if (!(d->flags & RECORD_ENTRY) && put_short(&j, d))
+		return 0;
+	return put_parts(&j, d, d->n_entry, d->n_parts);
 }
 
 /* The ring's reserve is used as well: the thread is stopped when the call ends. */
