@@ -87,7 +87,7 @@ int leader_new(struct link *link, const struct start *start, const int stdio_fds
 	l->link = link;
 	l->start = start;
 	l->capturing = pthread_self();
-	memcpy(l->stdio, stdio_fds, sizeof(l->stdio));
+	memcpy(l->stdio.fd, stdio_fds, sizeof(l->stdio.fd));
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -111,7 +111,7 @@ void leader_ended(struct leader *l, const struct exited *e)
 
 	exited_encode(&w, e);
 	leader_lock(l);
-	leader_drain_output(l);
+	stdio_node_drain(&l->stdio, leader_listener(l));
 	leader_unlock(l);
 	leader_send(l, FRAME_EXITED, w.data, w.len);
 	writer_free(&w);
@@ -121,18 +121,16 @@ void leader_free(struct leader *l)
 {
 	leader_lock(l);
 	leader_send_batch(l);
-	leader_drain_output(l);
+	stdio_node_drain(&l->stdio, leader_listener(l));
 	l->ending = true;
 	leader_unlock(l);
 	leader_wake_link_thread(l);
 	pthread_join(l->thread, NULL);
 	if (!l->dead)
 		link_drain(l->link, PEER_TIMEOUT_MS);
-	for (int i = 0; i < 3; i++)
-		cleanup_close_fn(&l->stdio[i]);
+	stdio_node_close(&l->stdio);
 	close(l->wake_fd);
 	writer_free(&l->batch);
-	free(l->stdin_data);
 	pthread_cond_destroy(&l->progress);
 	pthread_mutex_destroy(&l->lock);
 	free(l);

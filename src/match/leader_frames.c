@@ -73,7 +73,7 @@ static int on_frame(struct leader *l, const struct frame *f)
 	case FRAME_SIGNAL:
 		return on_signal(l, f);
 	case FRAME_STDIO:
-		return leader_on_stdin(l, f);
+		return stdio_node_receive(&l->stdio, leader_listener(l), f);
 	case FRAME_KILL:
 		leader_set_wish(l, WISH_KILL);
 		return 0;

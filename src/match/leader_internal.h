@@ -7,7 +7,6 @@
  * leader_batch.c	events on their way to the hub
  * leader_calls.c	calls that threads are in: barriers, announcements, the window
  * leader_frames.c	what the hub sends
- * leader_stdio.c	standard input and output of the program
  * leader_link.c	the link's thread
  */
 #ifndef CHIRAL_MATCH_LEADER_INTERNAL_H
@@ -16,6 +15,7 @@
 #include "match/leader.h"
 
 #include "base/clock.h"
+#include "link/stdio.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +23,7 @@
 struct leader {
 	struct link *link;
 	const struct start *start;
-	int stdio[3];
+	struct stdio_node stdio;
 	pthread_t thread, capturing;
 	int wake_fd;
 
@@ -46,9 +46,6 @@ struct leader {
 	uint32_t report_tid;
 	int signals[16];
 	unsigned n_signals;
-	uint8_t *stdin_data;
-	size_t stdin_len;
-	bool stdin_ended;	/* nothing comes after stdin_data */
 };
 
 static inline void leader_lock(struct leader *l)
@@ -85,13 +82,11 @@ void leader_announce_calls(struct leader *l, bool patient);
 /* leader_frames.c: all that the hub has sent */
 void leader_read_link(struct leader *l);
 
-/* leader_stdio.c */
-int leader_on_stdin(struct leader *l, const struct frame *f);
-void leader_write_stdin(struct leader *l);
-/* which: 1 or 2 */
-void leader_read_output(struct leader *l, int which);
-/* What the program's pipes hold, which is not much. */
-void leader_drain_output(struct leader *l);
+/* To whom the program's output goes; NULL: the hub is gone. */
+static inline struct link *leader_listener(const struct leader *l)
+{
+	return l->dead ? NULL : l->link;
+}
 
 /* leader_link.c: a thread; arg: struct leader. Takes the lock itself. */
 void *leader_link_main(void *arg);

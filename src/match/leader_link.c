@@ -29,9 +29,9 @@ static void fill_poll(struct leader *l, struct pollfd *p)
 	if (link_queued(l->link))
 		p[POLL_LINK].events |= POLLOUT;
 	p[POLL_WAKE] = (struct pollfd){ l->wake_fd, POLLIN, 0 };
-	p[POLL_STDIN] = (struct pollfd){ l->stdin_len ? l->stdio[0] : -1, POLLOUT, 0 };
-	p[POLL_STDOUT] = (struct pollfd){ out ? l->stdio[1] : -1, POLLIN, 0 };
-	p[POLL_STDERR] = (struct pollfd){ out ? l->stdio[2] : -1, POLLIN, 0 };
+	p[POLL_STDIN] = (struct pollfd){ l->stdio.n_waiting ? l->stdio.fd[0] : -1, POLLOUT, 0 };
+	p[POLL_STDOUT] = (struct pollfd){ out ? l->stdio.fd[1] : -1, POLLIN, 0 };
+	p[POLL_STDERR] = (struct pollfd){ out ? l->stdio.fd[2] : -1, POLLIN, 0 };
 	if (l->dead)
 		p[POLL_LINK].fd = -1;
 }
@@ -102,11 +102,11 @@ static void service(struct leader *l, struct pollfd *p)
 			link_flush(l->link);
 		leader_read_link(l);
 	}
-	if (p[POLL_STDIN].revents && l->stdio[0] >= 0)
-		leader_write_stdin(l);
+	if (p[POLL_STDIN].revents && l->stdio.fd[0] >= 0)
+		stdio_node_write(&l->stdio, leader_listener(l));
 	for (int i = 1; i < 3; i++)
-		if (p[POLL_STDIN + i].revents && l->stdio[i] >= 0)
-			leader_read_output(l, i);
+		if (p[POLL_STDIN + i].revents && l->stdio.fd[i] >= 0)
+			stdio_node_read(&l->stdio, leader_listener(l), i);
 	on_timers(l);
 	if (!l->dead)
 		link_flush(l->link);

@@ -15,10 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX (1u << 20)	/* of the program's output that may wait for our stdout */
-#define OUTPUT_CHUNK 4096	/* PIPE_BUF: a pipe that is ready takes so much without waiting */
 #define FRAMES_A_TURN 64	/* of one node, before the others have theirs */
-#define STDIN_CHUNK 16384
 #define SOURCE_AHEAD (1u << 20)	/* bytes of a record that may wait for a follower */
 #define LATE_MS 60000		/* without progress after the leader's end */
 
@@ -59,42 +56,6 @@ static void read_signals(struct hub *h)
 		on_user_signal(h, info.ssi_signo);
 }
 
-static void read_stdin(struct hub *h)
-{
-	uint8_t chunk[1 + STDIN_CHUNK];
-	ssize_t n = read(STDIN_FILENO, chunk + 1, sizeof(chunk) - 1);
-
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (n <= 0) {
-		h->stdin_open = false;
-		n = 0;
-	}
-	chunk[0] = 0;
-	h->stdin_ahead += (size_t)n;
-	peer_send(&h->leader, FRAME_STDIO, chunk, (size_t)n + 1);
-}
-
-static void write_output(struct hub *h, int fd)
-{
-	struct writer *w = &h->output[fd];
-	ssize_t n = write(fd, w->data, w->len < OUTPUT_CHUNK ? w->len : OUTPUT_CHUNK);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0) {
-		writer_reset(w); /* nobody reads it any more; the program is not told, as over ssh */
-		return;
-	}
-	w->len -= (size_t)n;
-	memmove(w->data, w->data + n, w->len);
-}
-
-static bool has_room(const struct hub *h)
-{
-	return h->output[1].len < OUTPUT_MAX && h->output[2].len < OUTPUT_MAX;
-}
-
 /* No node can keep the hub busy with itself, or fill its memory. */
 static void read_peer(struct hub *h, struct peer *p)
 {
@@ -103,7 +64,7 @@ static void read_peer(struct hub *h, struct peer *p)
 
 	p->unread = false;
 	for (int i = 0; p->link && i < FRAMES_A_TURN; i++) {
-		if (p == &h->leader && !has_room(h))
+		if (p == &h->leader && !stdio_hub_has_room(&h->stdio))
 			break;
 		r = link_recv(p->link, &f);
 		if (r == 0)
@@ -222,13 +183,12 @@ enum { POLL_SIGNAL, POLL_STDIN, POLL_STDOUT, POLL_STDERR, POLL_LEADER, POLL_FOLL
 
 static void fill_poll(struct hub *h, struct pollfd *p)
 {
-	bool room = has_room(h);
-	bool credit = h->stdin_ahead + STDIN_CHUNK <= STDIN_AHEAD;
+	bool room = stdio_hub_has_room(&h->stdio);
 
 	p[POLL_SIGNAL] = (struct pollfd){ h->signal_fd, POLLIN, 0 };
-	p[POLL_STDIN] = (struct pollfd){ h->stdin_open && credit ? STDIN_FILENO : -1, POLLIN, 0 };
+	p[POLL_STDIN] = (struct pollfd){ stdio_hub_wants_input(&h->stdio) ? STDIN_FILENO : -1, POLLIN, 0 };
 	for (int i = 1; i < 3; i++)
-		p[POLL_STDIN + i] = (struct pollfd){ h->output[i].len ? i : -1, POLLOUT, 0 };
+		p[POLL_STDIN + i] = (struct pollfd){ h->stdio.out[i].len ? i : -1, POLLOUT, 0 };
 	poll_peer(&p[POLL_LEADER], &h->leader, room);
 	for (int i = 0; i < HUB_PEERS_MAX; i++)
 		poll_peer(&p[POLL_FOLLOWERS + i], &h->followers[i], true);
@@ -248,7 +208,7 @@ static void service_peer(struct hub *h, struct peer *p, const struct pollfd *pol
 /* How long poll(2) may wait: not at all for what it cannot see. */
 static int patience(const struct hub *h)
 {
-	bool unread = h->leader.unread && has_room(h);
+	bool unread = h->leader.unread && stdio_hub_has_room(&h->stdio);
 
 	for (unsigned i = 0; i < h->n_followers; i++)
 		unread = unread || h->followers[i].unread;
@@ -271,10 +231,10 @@ static void loop(struct hub *h)
 		if (p[POLL_SIGNAL].revents)
 			read_signals(h);
 		if (p[POLL_STDIN].revents)
-			read_stdin(h);
+			stdio_hub_read(&h->stdio, h->leader.link);
 		for (int i = 1; i < 3; i++)
 			if (p[POLL_STDIN + i].revents)
-				write_output(h, i);
+				stdio_hub_write(&h->stdio, i);
 		service_peer(h, &h->leader, &p[POLL_LEADER]);
 		for (unsigned i = 0; i < h->n_followers; i++)
 			service_peer(h, &h->followers[i], &p[POLL_FOLLOWERS + i]);
@@ -285,20 +245,9 @@ static void loop(struct hub *h)
 	}
 }
 
-/* Whoever reads our stdout reads it to its end, at the speed of their choice, as after cat(1). */
-static void finish_output(struct hub *h, int fd)
-{
-	struct pollfd p[2] = { { fd, POLLOUT, 0 }, { h->signal_fd, POLLIN, 0 } };
-
-	while (h->output[fd].len && poll(p, 2, -1) >= 0 && !p[1].revents)
-		write_output(h, fd);
-	writer_free(&h->output[fd]);
-}
-
 static void finish(struct hub *h)
 {
-	finish_output(h, STDOUT_FILENO);
-	finish_output(h, STDERR_FILENO);
+	stdio_hub_finish(&h->stdio, h->signal_fd);
 	if (h->exit_status < 0) {
 		int status = h->leader.result.wait_status;
 
@@ -323,7 +272,7 @@ int hub_run(struct hub_config *config)
 	/* Local nodes are forked in setup: they reset what is blocked here. */
 	if (hub_setup(&h) == 0) {
 		h.signal_fd = open_signals();
-		h.stdin_open = config->leader && h.leader.pid == 0;
+		h.stdio.in_open = config->leader && h.leader.pid == 0;
 		hub_status_started(&h);
 		loop(&h);
 		finish(&h);

@@ -161,30 +161,6 @@ static void relay_events(struct hub *h, const struct frame *f)
 	hub_acknowledge(h);
 }
 
-static void on_stdin_taken(struct hub *h, const struct frame *f)
-{
-	struct reader r = reader_of(f->body + 1, f->len - 1);
-	uint32_t n = get_u32(&r);
-
-	if (!reader_done(&r) || n > h->stdin_ahead)
-		malformed(h, &h->leader, f);
-	else
-		h->stdin_ahead -= n;
-}
-
-static void on_output(struct hub *h, const struct frame *f)
-{
-	if (f->len >= 1 && f->body[0] == 0) {
-		on_stdin_taken(h, f);
-		return;
-	}
-	if (f->len < 1 || f->body[0] < 1 || f->body[0] > 2) {
-		malformed(h, &h->leader, f);
-		return;
-	}
-	put_bytes(&h->output[f->body[0]], f->body + 1, f->len - 1);
-}
-
 static void on_exited(struct hub *h, struct peer *p, const struct frame *f)
 {
 	if (exited_decode(f->body, f->len, &p->result) < 0) {
@@ -227,7 +203,8 @@ void hub_on_leader(struct hub *h, const struct frame *f)
 			relay_events(h, f);
 		break;
 	case FRAME_STDIO:
-		on_output(h, f);
+		if (stdio_hub_receive(&h->stdio, f) < 0)
+			malformed(h, p, f);
 		break;
 	case FRAME_REPORTED:
 		hub_on_reported(h, f);

@@ -4,6 +4,7 @@
 #define CHIRAL_SESSION_HUB_INTERNAL_H
 
 #include "link/recfile.h"
+#include "link/stdio.h"
 #include "match/report.h"
 #include "policy/policy.h"
 #include "session/hub.h"
@@ -46,9 +47,7 @@ struct hub {
 	unsigned notices;		/* differences that the policy lets pass */
 	bool divergent, lost, forbidden;
 	int interrupts;
-	bool stdin_open;
-	size_t stdin_ahead;		/* bytes that the leader has not taken yet */
-	struct writer output[3];	/* the program's, waiting for our stdout and stderr */
+	struct stdio_hub stdio;		/* the leader's */
 	int signal_fd;
 };
 
