@@ -95,14 +95,17 @@ static int parse_option(int c, struct mtd_run *run)
 	}
 }
 
-/* The program goes to the other ISA, if nothing else is asked for. */
+/* The program goes to the other ISA, or to this machine, if nothing else is asked for. */
 static int choose_places(struct mtd_run *run)
 {
+	int isa = run->home.isa < 0 ? (int)isa_native : run->home.isa == ISA_AARCH64 ? ISA_X86_64 : ISA_AARCH64;
+
 	if (!run->other.node)
-		run->other = (struct mtd_place){ "local", run->home.isa == ISA_AARCH64 ? ISA_X86_64 : ISA_AARCH64 };
-	if (run->home.isa >= 0)
+		run->other = (struct mtd_place){ "local", isa };
+	if (run->home.isa >= 0 || run->other.isa >= 0)
 		return 0;
-	log_error("--home %s: a program that moves has its home on this machine", run->home.node);
+	log_error("--home %s --other %s: one of the two has to be this machine, local", run->home.node,
+		  run->other.node);
 	return -EINVAL;
 }
 

@@ -92,8 +92,10 @@ static int on_item(struct pager *p, const struct move_item *item)
 		return on_peer_message(p, &item->program);
 	if (!pager_has(p, m->page))
 		return -EPROTO;
-	if (m->kind == PAGES_PUSH)
+	if (m->kind == PAGES_PUSH) {
+		p->counters.pushed_here++;
 		hot_add(&p->arrived, m->page);
+	}
 	r = pages_receive(p->pages, m);
 	if (m->kind == PAGES_FETCH && !m->drop)	/* what may stay here says what is needed there */
 		access = m->access == PAGE_READ ? PAGE_READ : PAGE_WRITE;

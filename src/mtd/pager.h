@@ -27,7 +27,7 @@ struct pager_counters {
 	uint64_t frames, record_bytes;	/* of switches */
 	uint64_t faults, other_faults;	/* that had to wait for the peer: here, there */
 	uint64_t pages_in, pages_out;	/* contents that came and went */
-	uint64_t pushed;		/* of pages_out: unasked */
+	uint64_t pushed, pushed_here;	/* of pages_out, of pages_in: unasked */
 };
 
 struct pager {

@@ -75,6 +75,7 @@ static int on_message(struct pager *p, const struct mtd_message *m)
 		r = pager_push_for_switch(p, m);
 		break;
 	case MTD_CALL:
+		p->counters.calls++;
 		r = pager_push_for_call(p, m);
 		break;
 	case MTD_RESULT:

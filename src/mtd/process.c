@@ -39,14 +39,17 @@ static void set_environment(const struct mtd_process *p)
 
 static void set_streams(const struct mtd_process *p)
 {
-	int null;
+	int from[3];
 
-	if (p->stderr_fd < 0)
+	if (!p->streams)
 		return;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	dup2(null, 0);
-	dup2(null, 1);
-	dup2(p->stderr_fd, 2);
+	/* High first: they may be 0 to 2. */
+	for (int i = 0; i < 3; i++)
+		from[i] = fcntl(p->streams[i] < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : p->streams[i],
+				F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR);
+	for (int i = 0; i < 3; i++)
+		dup2(from[i], i);
+	signal(SIGPIPE, SIG_DFL);	/* who gives it streams may ignore it */
 }
 
 static void execute(const struct mtd_process *p)
@@ -76,9 +79,11 @@ _Noreturn static void become(const struct mtd_process *p)
 {
 	sigset_t none;
 
+	if (p->env)
+		environ = (char **)p->env;
 	set_environment(p);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!p->home)	/* a terminal's signals are the program's, and that is home's */
+	if (!p->home || p->streams)	/* a terminal's signals are the program's, and that is home's */
 		setpgid(0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

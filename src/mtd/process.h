@@ -16,7 +16,8 @@ struct mtd_process {
 	bool home;
 	int memory, config, link, pages; /* descriptors, borrowed; pages -1: one memory for both */
 	enum mtd_how how;
-	int stderr_fd;		/* becomes descriptor 2, stdin and stdout nothing; -1: all three stay */
+	const int *streams;	/* become descriptors 0 to 2, -1: /dev/null; NULL: those stay, and the terminal */
+	char *const *env;	/* NULL: this process's */
 };
 
 /* Returns the pid of a child that dies with this process, or -errno, logged. */

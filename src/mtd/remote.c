@@ -3,14 +3,19 @@
 
 #include <errno.h>
 
-#define NAME_MAX_SIZE	4096u
 #define CONFIG_MAX_SIZE (sizeof(struct mtd_config) + MTD_MAX_FUNCTIONS * sizeof(struct mtd_rate))
 
 void mtd_start_encode(struct writer *w, const struct mtd_start *s)
 {
-	put_str(w, s->name);
+	struct writer program = { 0 };
+
+	exec_request_encode(&program, &s->program);
+	put_blob(w, program.data, program.len);
+	w->failed |= program.failed;
+	writer_free(&program);
 	put_u8(w, (uint8_t)s->isa);
 	put_u8(w, (uint8_t)s->how);
+	put_u8(w, s->home);
 	put_blob(w, s->config, s->config_size);
 }
 
@@ -37,16 +42,20 @@ int mtd_points_decode(const uint8_t *body, size_t len, const void **ret_config, 
 int mtd_start_decode(const uint8_t *body, size_t len, struct mtd_start *ret)
 {
 	struct reader r = reader_of(body, len);
-	struct mtd_start s = { .name = get_str(&r, NAME_MAX_SIZE) };
-	uint8_t isa = get_u8(&r), how = get_u8(&r);
+	struct mtd_start s = { 0 };
+	size_t size;
+	const void *program = get_blob(&r, EXEC_TOTAL_MAX, &size);
+	uint8_t isa = get_u8(&r), how = get_u8(&r), home = get_u8(&r);
 
 	s.config = get_blob(&r, CONFIG_MAX_SIZE, &s.config_size);
 	s.isa = (enum isa)isa;
 	s.how = (enum mtd_how)how;
-	if (!reader_done(&r) || isa >= _ISA_MAX || how >= _MTD_HOW_MAX || !is_config(s.config, s.config_size)) {
-		free(s.name);
+	s.home = home;
+	if (!reader_done(&r) || isa >= _ISA_MAX || how >= _MTD_HOW_MAX || home > 1 ||
+	    !is_config(s.config, s.config_size))
 		return -EPROTO;
-	}
+	if (exec_request_decode(program, size, &s.program) < 0)
+		return -EPROTO;
 	*ret = s;
 	return 0;
 }

@@ -68,8 +68,7 @@ static int start(struct session *s)
 		cleanup_free char *file = mtd_file_of(s->run, isa[i]);
 		const struct mtd_process process = {
 			.file = file, .argv = s->run->argv, .isa = isa[i], .home = i == SIDE_HOME,
-			.memory = s->memory, .config = s->config.fd, .link = fds[i], .pages = -1,
-			.stderr_fd = -1 };
+			.memory = s->memory, .config = s->config.fd, .link = fds[i], .pages = -1 };
 
 		r = s->pid[i] = file ? mtd_process_start(&process) : -ENOMEM;
 	}

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The other node of a program that moves: its process, its pager, in the process of one connection. */
+/*
+ * A node of a program that moves, whose other process is on the hub's machine: its process, its pager, in
+ * the process of one connection.
+ */
 #include "mtd/remote.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "link/stdio.h"
 #include "match/shipped.h"
 #include "mtd/config.h"
 #include "mtd/pager.h"
@@ -23,12 +27,13 @@
 #include <unistd.h>
 
 #define FILE_MS 30000
+#define OUTPUT_AHEAD (1u << 20)	/* bytes on their way to the hub beside which the program's output waits */
 
-struct other {
+struct side {
 	struct link *link;
 	struct pager pager;
 	struct mtd_config_file config;
-	int errors;	/* the program's stderr */
+	struct stdio_node stdio; /* of the program; its stderr only, when it is not home */
 	int pidfd;
 	bool silent;	/* the program has closed its end */
 	bool ended;
@@ -48,29 +53,51 @@ static int give_up(struct link *l, const char *text)
 
 /* ---- the beginning --------------------------------------------------------------------------- */
 
-static int start_process(struct other *o, const struct mtd_start *s, const char *file)
+/* Pipes for all three streams, or for stderr only. Their ends are ours, and those in ret the program's. */
+static int make_streams(struct stdio_node *s, bool all, int ret[3])
 {
-	char *argv[] = { s->name, NULL };
-	struct mtd_process process = { .file = file, .argv = argv, .isa = s->isa, .how = s->how };
-	struct pager_ends ends;
-	int errors[2], r;
+	for (int i = all ? 0 : STDERR_FILENO; i < 3; i++) {
+		int fds[2];
 
-	r = pager_init(&o->pager, false, o->link, &ends);
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return log_errno(errno, "cannot make a pipe");
+		ret[i] = fds[i ? 1 : 0];
+		s->fd[i] = fds[i ? 0 : 1];
+		fcntl(s->fd[i], F_SETFL, O_NONBLOCK);
+	}
+	return 0;
+}
+
+static int start_with_streams(struct side *o, struct mtd_process *process)
+{
+	int streams[3] = { -1, -1, -1 };
+	int r = make_streams(&o->stdio, process->home, streams);
+
+	process->streams = streams;
+	if (r == 0)
+		r = o->pager.pid = mtd_process_start(process);
+	for (int i = 0; i < 3; i++)
+		cleanup_close_fn(&streams[i]);
+	return r;
+}
+
+static int start_process(struct side *o, const struct mtd_start *s, const char *file)
+{
+	struct mtd_process process = { .file = file, .argv = s->program.argv, .isa = s->isa, .how = s->how,
+				       .home = s->home, .env = s->home ? s->program.env : NULL };
+	struct pager_ends ends;
+	int r;
+
+	r = pager_init(&o->pager, s->home, o->link, &ends);
 	if (r < 0)
 		return r;
 	r = mtd_config_share(s->config, s->config_size, &o->config);
-	if (r == 0 && pipe2(errors, O_CLOEXEC) < 0)
-		r = log_errno(errno, "cannot make a pipe");
 	if (r == 0) {
-		o->errors = errors[0];
-		fcntl(errors[0], F_SETFL, O_NONBLOCK);
 		process.memory = o->pager.memory;
 		process.config = o->config.fd;
 		process.link = ends.link;
 		process.pages = ends.pages;
-		process.stderr_fd = errors[1];
-		r = o->pager.pid = mtd_process_start(&process);
-		close(errors[1]);
+		r = start_with_streams(o, &process);
 	}
 	close(ends.link);
 	close(ends.pages);
@@ -89,26 +116,15 @@ static int receive_file(struct link *l, struct shipped *ret)
 
 /* ---- until the end --------------------------------------------------------------------------- */
 
-static void pass_errors(struct other *o)
-{
-	uint8_t chunk[1 + 4096] = { STDERR_FILENO };
-	ssize_t n;
-
-	while ((n = read(o->errors, chunk + 1, sizeof(chunk) - 1)) > 0)
-		link_send(o->link, FRAME_STDIO, chunk, (size_t)n + 1);
-	if (n == 0)
-		cleanup_close_fn(&o->errors);
-}
-
 /* r: what one of the pager's functions returned. */
-static int after_pager(struct other *o, int r)
+static int after_pager(struct side *o, int r)
 {
 	if (r == -EPIPE)	/* the program has ended, or will at once */
 		o->silent = true;
 	return r == -EPIPE ? 0 : r;
 }
 
-static int on_points(struct other *o, const struct frame *f)
+static int on_points(struct side *o, const struct frame *f)
 {
 	const void *config;
 	size_t size;
@@ -119,8 +135,29 @@ static int on_points(struct other *o, const struct frame *f)
 	return r < 0 ? log_errno(-r, "%s sent points that are not this program's", link_peer(o->link)) : 0;
 }
 
-static int on_frame(struct other *o, const struct frame *f)
+static int on_signal(struct side *o, const struct frame *f)
 {
+	struct reader r = reader_of(f->body, f->len);
+	uint32_t signal = get_u32(&r);
+
+	if (!reader_done(&r) || signal < 1 || signal >= _NSIG)
+		return -EPROTO;
+	kill(o->pager.pid, (int)signal);
+	return 0;
+}
+
+/* What the hub says to the program, which is its user's: at home only. */
+static int on_home_frame(struct side *o, const struct frame *f)
+{
+	if (o->pager.home && f->type == FRAME_STDIO)
+		return stdio_node_receive(&o->stdio, o->link, f);
+	return o->pager.home && f->type == FRAME_SIGNAL ? on_signal(o, f) : -EPROTO;
+}
+
+static int on_frame(struct side *o, const struct frame *f)
+{
+	int r;
+
 	o->heard_at = time_now_ms();
 	switch (f->type) {
 	case FRAME_MOVE:
@@ -130,13 +167,15 @@ static int on_frame(struct other *o, const struct frame *f)
 	case FRAME_HEARTBEAT:
 		return 0;
 	default:
-		log_error("%s sent a %s frame that has no place here", link_peer(o->link),
-			  frame_type_name(f->type));
-		return -EPROTO;
+		r = on_home_frame(o, f);
+		if (r == -EPROTO)
+			log_error("%s sent a %s frame that has no place here", link_peer(o->link),
+				  frame_type_name(f->type));
+		return r;
 	}
 }
 
-static int read_link(struct other *o)
+static int read_link(struct side *o)
 {
 	struct frame f;
 	int r;
@@ -149,7 +188,7 @@ static int read_link(struct other *o)
 	return r;
 }
 
-static int beat(struct other *o)
+static int beat(struct side *o)
 {
 	int64_t now = time_now_ms();
 
@@ -163,28 +202,47 @@ static int beat(struct other *o)
 	return link_send(o->link, FRAME_HEARTBEAT, NULL, 0);
 }
 
-static int step(struct other *o)
+enum { POLL_PROGRAM, POLL_FAULTS, POLL_STDIN, POLL_STDOUT, POLL_STDERR, POLL_LINK, POLL_END, _POLL_MAX };
+
+static void fill_poll(struct side *o, struct pollfd *p)
 {
-	struct pollfd p[5];
-	int r;
+	bool out = link_queued(o->link) < OUTPUT_AHEAD;
 
 	pager_fds(&o->pager, p);
 	if (o->silent)
-		p[0].fd = p[1].fd = -1;
-	p[2] = (struct pollfd){ .fd = o->errors, .events = POLLIN };
-	p[3] = (struct pollfd){ .fd = link_fd(o->link), .events = POLLIN };
-	p[4] = (struct pollfd){ .fd = o->pidfd, .events = POLLIN };
+		p[POLL_PROGRAM].fd = p[POLL_FAULTS].fd = -1;
+	p[POLL_STDIN] = (struct pollfd){ o->stdio.n_waiting ? o->stdio.fd[0] : -1, POLLOUT, 0 };
+	p[POLL_STDOUT] = (struct pollfd){ out ? o->stdio.fd[1] : -1, POLLIN, 0 };
+	p[POLL_STDERR] = (struct pollfd){ out ? o->stdio.fd[2] : -1, POLLIN, 0 };
+	p[POLL_LINK] = (struct pollfd){ link_fd(o->link), POLLIN, 0 };
+	p[POLL_END] = (struct pollfd){ o->pidfd, POLLIN, 0 };
 	if (link_queued(o->link))
-		p[3].events |= POLLOUT;
+		p[POLL_LINK].events |= POLLOUT;
+}
+
+static void serve_streams(struct side *o, const struct pollfd *p)
+{
+	if (p[POLL_STDIN].revents)
+		stdio_node_write(&o->stdio, o->link);
+	for (int i = 1; i < 3; i++)
+		if (p[POLL_STDIN + i].revents)
+			stdio_node_read(&o->stdio, o->link, i);
+}
+
+static int step(struct side *o)
+{
+	struct pollfd p[_POLL_MAX];
+	int r;
+
+	fill_poll(o, p);
 	if (poll(p, ARRAY_SIZE(p), HEARTBEAT_INTERVAL_MS) < 0 && errno != EINTR)
 		return -errno;
-	if (p[4].revents) {	/* what it said last comes first */
+	if (p[POLL_END].revents) {	/* what it said last comes first */
 		o->ended = true;
-		p[0].revents = POLLIN;
+		p[POLL_PROGRAM].revents = POLLIN;
 	}
 	r = o->silent ? 0 : after_pager(o, pager_serve(&o->pager, p));
-	if (p[2].revents)
-		pass_errors(o);
+	serve_streams(o, p);
 	if (r == 0)
 		r = read_link(o);
 	if (r == 0)
@@ -192,7 +250,7 @@ static int step(struct other *o)
 	return r < 0 || link_flush(o->link) >= 0 ? r : -EPIPE;
 }
 
-static int run(struct other *o)
+static int run(struct side *o)
 {
 	uint32_t status;
 	int r = 0, wait_status = 0;
@@ -203,8 +261,7 @@ static int run(struct other *o)
 	if (!o->ended)
 		kill(o->pager.pid, SIGKILL);
 	waitpid(o->pager.pid, &wait_status, 0);
-	if (o->errors >= 0)
-		pass_errors(o);
+	stdio_node_drain(&o->stdio, o->link);
 	status = (uint32_t)wait_status;
 	if (o->ended && link_send(o->link, FRAME_EXITED, &status, sizeof(status)) == 0)
 		link_drain(o->link, PEER_TIMEOUT_MS);
@@ -213,7 +270,7 @@ static int run(struct other *o)
 	return r < 0;
 }
 
-static int serve(struct other *o, const struct mtd_start *s)
+static int serve(struct side *o, const struct mtd_start *s)
 {
 	struct shipped file = { 0 };
 	char why[320] = "its process cannot be started there; see the node's log";
@@ -223,11 +280,11 @@ static int serve(struct other *o, const struct mtd_start *s)
 	if (r == 0)
 		r = start_process(o, s, file.path);
 	if (r == 0)
-		r = pager_begin(&o->pager, s->how, why, sizeof(why));
+		r = pager_begin(&o->pager, s->home ? MTD_HOW_UFFD : s->how, why, sizeof(why));
 	/* It has been executed. */
 	shipped_remove(&file);
 	if (r < 0) {
-		pass_errors(o);
+		stdio_node_drain(&o->stdio, o->link);
 		return give_up(o->link, why);
 	}
 	how = o->pager.how;
@@ -237,7 +294,7 @@ static int serve(struct other *o, const struct mtd_start *s)
 
 int mtd_serve(struct link *l, const struct frame *start)
 {
-	struct other o = { .link = l, .errors = -1, .pidfd = -1, .config = MTD_NO_CONFIG_FILE,
+	struct side o = { .link = l, .stdio.fd = { -1, -1, -1 }, .pidfd = -1, .config = MTD_NO_CONFIG_FILE,
 			   .pager = { .memory = -1, .program = -1, .faults = -1 } };
 	struct mtd_start s;
 	struct writer config = { 0 };
@@ -248,14 +305,15 @@ int mtd_serve(struct link *l, const struct frame *start)
 	/* The frame's body ends with the next frame. */
 	put_bytes(&config, s.config, s.config_size);
 	s.config = config.data;
+	signal(SIGPIPE, SIG_IGN);
 	r = config.failed ? give_up(l, "out of memory") : serve(&o, &s);
 	writer_free(&config);
-	free(s.name);
+	exec_request_free(&s.program);
 	if (o.pager.pid > 0 && !o.ended)
 		kill(o.pager.pid, SIGKILL);
 	pager_free(&o.pager);
 	mtd_config_unshare(&o.config);
-	cleanup_close_fn(&o.errors);
+	stdio_node_close(&o.stdio);
 	cleanup_close_fn(&o.pidfd);
 	return r;
 }

@@ -6,19 +6,18 @@ import signal
 
 import pytest
 
+from chiral import EXIT_PEER_LOST
 from mtd import alone, moving  # noqa: F401 # a fixture
 from test_mtd import behaviour, builder, pytestmark, wishes  # noqa: F401
 from test_mtd import _limit  # noqa: F401
-from test_mtd_nodes import marked  # noqa: F401
+from test_mtd_nodes import ENDS, children_of, marked, wire  # noqa: F401
 
-WAYS = {"emulated": ("local:arm64", "local:amd64")}
-
-
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=["emulated", "node"])
 def way(request):
     """Keyword arguments of moving() for a kind of home."""
-    home, other = WAYS[request.param]
-    return {"home": home, "other": other}
+    if request.param == "emulated":
+        return {"home": "local:arm64"}
+    return {"home": request.getfixturevalue("wire").address, "other": "local:arm64"}
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +59,59 @@ def test_no_signal_is_slept_through(builder, behaviour, moving, marked):
 def test_interrupted_computing(builder, wishes, moving, way, marked, share):
     m = moving(builder.points("once", "* entry " + share), [wishes, "interrupted", "20"], env=marked, **way)
     assert m.finish(limit=60) == (0, b"20 ticks\n"), m.stderr
+
+
+# ---- home is on a node ----------------------------------------------------------------------------
+
+def test_much_output(builder, behaviour, moving, wire, marked):
+    """Nobody reads it for longer than a silent node may live; nothing is lost."""
+    m = moving(builder.points("p", "* entry 0.01%"), [behaviour, "much", "3000000"], home=wire.address,
+               env=marked)
+    lines = b""
+    while lines.count(b"running") < 6:  # one a second
+        more = os.read(m.status_read, 4096)
+        assert more, m.finish()
+        lines += more
+    status, out = m.finish()
+    assert status == 0 and out == b"".join(b"%7d\n" % i for i in range(3000000 // 8)), m.stderr
+
+
+def test_input_that_nobody_reads(builder, behaviour, moving, wire, marked):
+    m = moving(builder.points("p", "* entry 10%"), [behaviour, "first"], home=wire.address, env=marked)
+    assert m.finish(b"line\n" * 200000) == (0, b"line\n"), m.stderr
+
+
+def processes_of(m, wire):
+    """The hub, its child (the other process); the node's keeper, its child (home's pager), and home."""
+    other, = m.children()
+    keeper, = children_of(wire.daemon)
+    pager, = children_of(keeper)
+    home, = children_of(pager)
+    return {"hub": m.process.pid, "keeper": keeper, "home": home, "pager": pager, "other": other}
+
+
+@pytest.mark.parametrize("share", ["0.01%", "100%"])
+@pytest.mark.parametrize("victim", ENDS)
+@pytest.mark.parametrize("what", ["loop", "wait"])
+def test_killed(builder, behaviour, moving, marked, wire, victim, share, what):
+    m = moving(builder.points("kill", f"* entry {share}"), [behaviour, what], home=wire.address, env=marked)
+    assert m.process.stdout.readline() == b"waiting\n"
+    os.kill(processes_of(m, wire)[victim], signal.SIGKILL)
+    m.process.wait(30)
+    assert m.process.returncode == ENDS[victim], m.process.stderr.read()
+    if ENDS[victim] == EXIT_PEER_LOST:
+        assert b"cannot go on without its home" in m.process.stderr.read()
+
+
+def test_points_read_again(builder, wishes, moving, wire, marked):
+    """Home hears of them over the link."""
+    points = builder.points("live-home", "* entry 0%")
+    m = moving(points, [wishes, "listening"], home=wire.address, other="local:arm64", env=marked)
+    out, err = m.process.stdout, m.process.stderr
+    assert out.readline() == b"ready\n"
+    builder.points("live-home", "* entry 50%")
+    m.process.send_signal(signal.SIGHUP)
+    assert b"read again" in err.readline()
+    assert out.readline() == b"moved\n"
+    status, _ = m.finish(b"end")
+    assert status == 0 and m.status["switches"] > 0

@@ -22,6 +22,7 @@ WAYS = {
     "microvm": ("local", "microvm", "uffd"),
     "microvm-segv": ("local", "microvm", "segv"),
     "emulated-home": ("local:arm64", "local:amd64", "shm"),
+    "microvm-home": ("microvm", "local:amd64", "uffd"),
 }
 
 
@@ -216,6 +217,7 @@ class Wire:
         self.sockets, self.mute = [], threading.Event()
         self.passed = 0
         threading.Thread(target=self.accept, daemon=True).start()
+        self.daemon = None
 
     @property
     def address(self):
@@ -264,38 +266,47 @@ def wire(chiral_path, marked):
                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     port = int(node.stderr.readline().rpartition(":")[2])
     w = Wire(("127.0.0.1", port))
+    w.daemon = node.pid
     yield w
     w.close()
     node.terminate()
     node.communicate(timeout=20)
 
 
-def test_over_tcp(builder, language, moving, wire, marked):
-    m = moving(builder.points("p20", "* entry 20%"), [language, "2"], other=wire.address, env=marked)
+@pytest.fixture(params=["other", "home"])
+def far(request, wire):
+    """Keyword arguments of moving(): either of the two is behind the wire."""
+    return {request.param: wire.address}
+
+
+def test_over_tcp(builder, language, moving, far, marked):
+    m = moving(builder.points("p20", "* entry 20%"), [language, "2"], env=marked, **far)
     assert m.finish() == (7, alone(language, "2").stdout), m.stderr
     assert m.status["switches"] > 100
 
 
 @pytest.mark.parametrize("share", ["0.01%", "3%", "100%"])
 @pytest.mark.parametrize("what", ["loop", "wait"])
-def test_cut(builder, behaviour, moving, wire, marked, share, what):
-    m = moving(builder.points("cut", f"* entry {share}"), [behaviour, what], other=wire.address,
-               env=marked)
+def test_cut(builder, behaviour, moving, wire, far, marked, share, what):
+    m = moving(builder.points("cut", f"* entry {share}"), [behaviour, what], env=marked, **far)
     assert m.process.stdout.readline() == b"waiting\n"
     before = wire.passed
     if what == "loop":
         wait_until(lambda: wire.passed > before, 20, "something on the wire")
     wire.cut()
     assert m.process.wait(30) == EXIT_PEER_LOST
-    assert b"cannot go on without its pages" in m.process.stderr.read()
+    expected = b"cannot go on without its home" if "home" in far else b"cannot go on without its pages"
+    assert expected in m.process.stderr.read()
 
 
-def test_silence(builder, behaviour, moving, wire, marked):
-    m = moving(builder.points("cut", "* entry 3%"), [behaviour, "loop"], other=wire.address, env=marked)
+def test_silence(builder, behaviour, moving, wire, far, marked):
+    m = moving(builder.points("cut", "* entry 3%"), [behaviour, "loop"], env=marked, **far)
     assert m.process.stdout.readline() == b"waiting\n"
     wire.mute.set()
     assert m.process.wait(30) == EXIT_PEER_LOST
-    assert b"said nothing for four seconds" in m.process.stderr.read()
+    # Whoever notices first: the node, which then closes, or the hub.
+    err = m.process.stderr.read()
+    assert b"said nothing for four seconds" in err or b"closed the connection" in err
 
 
 def test_usage(chiral_path, builder, behaviour):
@@ -311,4 +322,4 @@ def test_usage(chiral_path, builder, behaviour):
     assert "userfaultfd" in run("--other", "local:arm64", "--pages", "uffd")
     assert "no memory in common" in run("--other", "tcp://127.0.0.1:1", "--pages", "shm")
     assert "use shm, uffd" in run("--pages", "magic")
-    assert "has its home on this machine" in run("--home", "microvm")
+    assert "one of the two has to be this machine" in run("--home", "microvm", "--other", "tcp://127.0.0.1:1")

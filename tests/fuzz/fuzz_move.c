@@ -153,11 +153,11 @@ static void try_start(const uint8_t *data, size_t size)
 
 	if (mtd_start_decode(data, size, &s) < 0)
 		return;
-	fuzz_check(s.name && s.isa < _ISA_MAX && s.how < _MTD_HOW_MAX);
+	fuzz_check(s.program.argv[0] && s.isa < _ISA_MAX && s.how < _MTD_HOW_MAX);
 	mtd_start_encode(&w, &s);
 	fuzz_check(w.len == size && !memcmp(w.data, data, size));
 	writer_free(&w);
-	free(s.name);
+	exec_request_free(&s.program);
 }
 
 static void try_points(const uint8_t *data, size_t size)
@@ -195,7 +195,8 @@ static void put_message(struct writer *w, unsigned act, enum pages_kind kind, en
 void fuzz_seeds(void)
 {
 	const struct mtd_config config = { .magic = MTD_CONFIG_MAGIC };
-	struct mtd_start start = { .name = "/bin/x", .isa = ISA_AARCH64, .config = &config,
+	char *argv[] = { "/bin/x", NULL };
+	struct mtd_start start = { .program.argv = argv, .isa = ISA_AARCH64, .config = &config,
 				   .config_size = sizeof(config) };
 	struct mtd_message program = { .type = MTD_SWITCH };
 	struct writer w = { 0 };

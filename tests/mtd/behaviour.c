@@ -238,6 +238,26 @@ static int refused(void)
 	return 0;
 }
 
+static int much(int bytes)
+{
+	for (int i = 0; i < bytes / 8; i++) {
+		step(i);
+		printf("%7d\n", i);
+	}
+	return 0;
+}
+
+/* The rest of its input has no reader. */
+static int first(void)
+{
+	char line[256];
+
+	step(1);
+	if (fgets(line, sizeof(line), stdin))
+		fputs(line, stdout);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -262,6 +282,10 @@ int main(int argc, char **argv)
 		return jumps();
 	if (!strcmp(what, "deep"))
 		return deep(atoi(argv[2])) == -1;
+	if (!strcmp(what, "much"))
+		return much(atoi(argv[2]));
+	if (!strcmp(what, "first"))
+		return first();
 	if (!strcmp(what, "abort"))
 		abort();
 	fputs("behaviour: what?\n", stderr);

@@ -90,15 +90,19 @@ static void test_page_numbers(void **state)
 static void test_start(void **state)
 {
 	struct mtd_config config = { .magic = MTD_CONFIG_MAGIC };
-	struct mtd_start s = { .name = "/bin/x", .isa = ISA_AARCH64, .how = MTD_HOW_SEGV,
-			       .config = &config, .config_size = sizeof(config) }, got;
+	char *argv[] = { "/bin/x", "two words", "", NULL }, *env[] = { "A=b c", NULL };
+	struct mtd_start s = { .program = { .argv = argv, .env = env }, .isa = ISA_AARCH64, .how = MTD_HOW_SEGV,
+			       .home = true, .config = &config, .config_size = sizeof(config) }, got;
 	struct writer w = { 0 };
 
 	mtd_start_encode(&w, &s);
 	assert_int_equal(mtd_start_decode(w.data, w.len, &got), 0);
-	assert_string_equal(got.name, s.name);
-	assert_true(got.isa == s.isa && got.how == s.how && got.config_size == sizeof(config));
-	free(got.name);
+	for (int i = 0; i < 3; i++)
+		assert_string_equal(got.program.argv[i], argv[i]);
+	assert_string_equal(got.program.env[0], env[0]);
+	assert_true(!got.program.argv[3] && !got.program.env[1]);
+	assert_true(got.isa == s.isa && got.how == s.how && got.home && got.config_size == sizeof(config));
+	exec_request_free(&got.program);
 	for (size_t n = 0; n < w.len; n++)
 		assert_int_equal(mtd_start_decode(w.data, n, &got), -EPROTO);
 	/* A configuration that is longer than it says. */
