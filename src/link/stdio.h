@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The standard streams of a program on a node: pipes there, this process's own at the hub, STDIO frames
- * between them. Nothing piles up: a hub sends no more input than the program has taken and STDIN_AHEAD,
- * and reads no frames while its own output waits.
+ * The standard streams of a program on a node: pipes or sockets there, this process's own at the hub,
+ * STDIO frames between them. Nothing piles up: a hub sends no more input than the program has taken and
+ * STDIN_AHEAD, and reads no frames while its own output waits.
  */
 #ifndef CHIRAL_LINK_STDIO_H
 #define CHIRAL_LINK_STDIO_H
@@ -13,7 +13,7 @@
 /* ---- node ------------------------------------------------------------------------------------ */
 
 struct stdio_node {
-	int fd[3];		/* our ends of the program's pipes, owned; -1: closed. Input does not block */
+	int fd[3];		/* our ends of the program's streams, owned; -1: closed. They do not block */
 	uint8_t *waiting;	/* for the program's input; owned */
 	size_t n_waiting;
 	bool ended;		/* nothing comes after it */

@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,17 +54,22 @@ static int give_up(struct link *l, const char *text)
 
 /* ---- the beginning --------------------------------------------------------------------------- */
 
-/* Pipes for all three streams, or for stderr only. Their ends are ours, and those in ret the program's. */
+/*
+ * For all three streams, or for stderr only: our ends, and in ret the program's. No pipes: write(2) keeps
+ * a pipe locked while it waits for a page of the program, and we, who have to bring that page, would wait
+ * for the pipe.
+ */
 static int make_streams(struct stdio_node *s, bool all, int ret[3])
 {
 	for (int i = all ? 0 : STDERR_FILENO; i < 3; i++) {
 		int fds[2];
 
-		if (pipe2(fds, O_CLOEXEC) < 0)
-			return log_errno(errno, "cannot make a pipe");
-		ret[i] = fds[i ? 1 : 0];
-		s->fd[i] = fds[i ? 0 : 1];
-		fcntl(s->fd[i], F_SETFL, O_NONBLOCK);
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+			return log_errno(errno, "cannot make the program's streams");
+		ret[i] = fds[0];
+		s->fd[i] = fds[1];
+		shutdown(fds[1], i ? SHUT_WR : SHUT_RD);
+		fcntl(fds[1], F_SETFL, O_NONBLOCK);
 	}
 	return 0;
 }
