@@ -285,7 +285,7 @@ const struct check check_host[] = {
 	 NEEDS_ROOT, probe_netns},
 	{"nfqueue", CHECK_NICE, LATER "hold packets until they are verified",
 	 NEEDS_ROOT "; modprobe nfnetlink_queue", probe_nfqueue},
-	{"userfaultfd", CHECK_NICE, "--mode mtd with the other process on another node (home needs it)",
+	{"userfaultfd", CHECK_NICE, "--mode mtd between two nodes (home needs it)",
 	 NEEDS_ROOT ", or sysctl vm.unprivileged_userfaultfd=1; on arm64 a kernel of 6.12 or newer",
 	 probe_uffd},
 	{"kvm", CHECK_NICE, "microVMs of this machine's own ISA at full speed (/dev/kvm)",
