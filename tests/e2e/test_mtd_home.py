@@ -65,7 +65,7 @@ def test_interrupted_computing(builder, wishes, moving, way, marked, share):
 
 def test_much_output(builder, behaviour, moving, wire, marked):
     """Nobody reads it for longer than a silent node may live; nothing is lost."""
-    m = moving(builder.points("p", "* entry 0.01%"), [behaviour, "much", "3000000"], home=wire.address,
+    m = moving(builder.points("p", "* entry 0.01%"), [behaviour, "much", "1600000"], home=wire.address,
                env=marked)
     lines = b""
     while lines.count(b"running") < 6:  # one a second
@@ -73,7 +73,7 @@ def test_much_output(builder, behaviour, moving, wire, marked):
         assert more, m.finish()
         lines += more
     status, out = m.finish()
-    assert status == 0 and out == b"".join(b"%7d\n" % i for i in range(3000000 // 8)), m.stderr
+    assert status == 0 and out == b"".join(b"%7d\n" % i for i in range(1600000 // 8)), m.stderr
 
 
 def test_input_that_nobody_reads(builder, behaviour, moving, wire, marked):
