@@ -94,11 +94,39 @@ static bool sink_stores(const struct sink *s, uint64_t n)
 	return !s->key || s->len + n <= PAYLOAD_INLINE_MAX;
 }
 
+/* Below, copying costs less than keeping account of it. */
+#define LEND_FROM 256u
+
+/* All of the payload so far is borrowed from the memory. The ranges, len bytes in all, lie there one behind
+ * the other. */
+static bool sink_lend(struct sink *s, struct mem *mem, const struct mem_range *ranges, size_t n,
+		      uint64_t len)
+{
+	const uint8_t *first, *next;
+
+	if (s->len || len < LEND_FROM || !mem->peek || !sink_stores(s, len))
+		return false;
+	first = mem->peek(mem, ranges[0].addr, ranges[0].len);
+	next = first;
+	for (size_t i = 1; i < n && next; i++) {
+		next += ranges[i - 1].len;
+		if (mem->peek(mem, ranges[i].addr, ranges[i].len) != next)
+			next = NULL;
+	}
+	if (!next)
+		return false;
+	s->p->lent = first;
+	s->len = len;
+	return true;
+}
+
 bool sink_ranges(struct sink *s, struct mem *mem, const struct mem_range *ranges, size_t n,
 		 uint64_t len)
 {
 	uint8_t *to = NULL;
 
+	if (sink_lend(s, mem, ranges, n, len))
+		return true;
 	sink_own(s);
 	if (mem->read_ranges && n > 1 && sink_stores(s, len))
 		to = writer_reserve(&s->c->bytes, len);
@@ -123,25 +151,11 @@ static int sink_mem_stored(struct sink *s, struct mem *mem, uint64_t addr, size_
 	return r;
 }
 
-/* Below, copying costs less than keeping account of it. */
-#define LEND_FROM 256u
-
-/* All of the payload so far is borrowed from the memory. */
-static bool sink_lend(struct sink *s, struct mem *mem, uint64_t addr, uint64_t n)
-{
-	if (s->len || n < LEND_FROM || !mem->peek || !sink_stores(s, n))
-		return false;
-	s->p->lent = mem->peek(mem, addr, n);
-	if (s->p->lent)
-		s->len = n;
-	return s->p->lent;
-}
-
 int sink_mem(struct sink *s, struct mem *mem, uint64_t addr, uint64_t n)
 {
 	uint8_t chunk[SINK_CHUNK];
 
-	if (sink_lend(s, mem, addr, n))
+	if (sink_lend(s, mem, &(struct mem_range){ addr, n }, 1, n))
 		return 0;
 	sink_own(s);
 	if (n > PAYLOAD_MAX - s->len)

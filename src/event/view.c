@@ -112,7 +112,17 @@ static int view_init_args(struct call_view *v, const struct call_ctx *cx, const 
 	bool alias = n->row->canonical != call_row_id(n->row);
 	int r;
 
-	*v = (struct call_view){.cx = cx, .n = n, .row = n->canon};
+	/* Member by member: clearing all of it at once takes longer than all that follows. */
+	v->cx = cx;
+	v->n = n;
+	v->row = n->canon;
+	memset(v->raw, 0, sizeof(v->raw));
+	memset(v->scalar, 0, sizeof(v->scalar));
+	memset(v->conv, 0, sizeof(v->conv));
+	v->ret = 0;
+	v->native_ret = 0;
+	v->at_exit = false;
+	v->len_before = 0;
 	for (unsigned i = 0; i < v->row->n_args; i++) {
 		struct conv same = {CONV_ARG, i};
 

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records of the kernel: the ring, and the memory that they bring. */
+/* The memory that records of the kernel bring. */
 #include "unit.h"
 
 #include "capture/bpf/pieces.h"
-#include "capture/bpf/ring.h"
 
 #include <errno.h>
-#include <linux/bpf.h>
 #include <string.h>
 
 static struct pieces p;
@@ -26,10 +24,6 @@ static int teardown(void **state)
 static ssize_t get(uint64_t addr, void *buf, size_t len)
 {
 	return p.mem.read(&p.mem, addr, buf, len);
-}
-
-static void settle_nothing(void *state)
-{
 }
 
 static void test_adjacent_pieces_are_one(void **state)
@@ -105,82 +99,6 @@ static void test_no_more_than_fit(void **state)
 	assert_int_equal(pieces_add(&p, 0x1, "x", 1, false), -E2BIG);
 }
 
-/* ---- the ring --------------------------------------------------------------------------------- */
-
-#define RING_SIZE 256u
-
-/* As the kernel maps it: the data twice in a row. Here the second copy is made by hand. */
-static uint64_t consumer, producer;
-static uint64_t data[2 * RING_SIZE / 8];
-static struct ring ring = { &consumer, &producer, (const uint8_t *)data, RING_SIZE };
-
-static void produce(const char *text, uint32_t flags)
-{
-	uint32_t len = (uint32_t)strlen(text) + 1;
-	uint8_t *base = (uint8_t *)data;
-	size_t at = producer % RING_SIZE;
-	uint32_t word = len | flags;
-
-	memcpy(base + at, &word, sizeof(word));
-	memcpy(base + at + BPF_RINGBUF_HDR_SZ, text, len);
-	/* What is over the end is at the beginning; a header never is. */
-	if (at + BPF_RINGBUF_HDR_SZ + len > RING_SIZE)
-		memcpy(base, base + RING_SIZE, at + BPF_RINGBUF_HDR_SZ + len - RING_SIZE);
-	producer += (len + BPF_RINGBUF_HDR_SZ + 7) & ~7u;
-}
-
-static char seen[512];
-
-static void note(void *state, const void *record, size_t len)
-{
-	assert_int_equal(strlen(record) + 1, len);
-	strcat(seen, record);
-	strcat(seen, " ");
-}
-
-static void test_ring(void **state)
-{
-	consumer = producer = 0;
-	seen[0] = 0;
-	assert_true(ring_is_empty(&ring));
-	assert_int_equal(ring_drain(&ring, true, note, settle_nothing, NULL), 0);
-	produce("one", 0);
-	produce("dropped", BPF_RINGBUF_DISCARD_BIT);
-	produce("two", 0);
-	assert_false(ring_is_empty(&ring));
-	assert_int_equal(ring_drain(&ring, true, note, settle_nothing, NULL), 2);
-	assert_string_equal(seen, "one two ");
-	assert_true(ring_is_empty(&ring));
-	assert_int_equal(consumer, producer);
-}
-
-static void test_ring_goes_round(void **state)
-{
-	consumer = producer = 0;
-	for (int i = 0; i < 100; i++) {
-		seen[0] = 0;
-		produce("a record of some length", 0);
-		produce("another", 0);
-		assert_int_equal(ring_drain(&ring, true, note, settle_nothing, NULL), 2);
-		assert_string_equal(seen, "a record of some length another ");
-	}
-}
-
-/* A record that is still being written ends what can be had now. */
-static void test_ring_busy(void **state)
-{
-	consumer = producer = 0;
-	seen[0] = 0;
-	produce("one", 0);
-	produce("two", BPF_RINGBUF_BUSY_BIT);
-	produce("three", 0);
-	assert_int_equal(ring_drain(&ring, false, note, settle_nothing, NULL), 1);
-	assert_string_equal(seen, "one ");
-	data[2] &= ~(uint64_t)BPF_RINGBUF_BUSY_BIT;
-	assert_int_equal(ring_drain(&ring, true, note, settle_nothing, NULL), 2);
-	assert_string_equal(seen, "one two three ");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,9 +108,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_strings_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_longest_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_more_than_fit, setup, teardown),
-		cmocka_unit_test(test_ring),
-		cmocka_unit_test(test_ring_goes_round),
-		cmocka_unit_test(test_ring_busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

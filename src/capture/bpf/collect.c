@@ -45,24 +45,32 @@ void recording_free(struct recording *rec)
 	free(rec);
 }
 
-/* An iovec of one element, and what that points to. */
-static int add_vector(struct pieces *p, const struct record *r, const uint8_t *data)
+/* An iovec, and what its elements point to, as much as there is of it. */
+static int add_vector(struct pieces *p, const struct record *r, const uint8_t *piece)
 {
-	struct record_iov iov;
+	struct record_iov iov[RECORD_VECTOR_MAX];
+	size_t head = r->vector * sizeof(*iov), left;
 	int err;
 
-	if (r->len < sizeof(iov))
+	if (r->vector > RECORD_VECTOR_MAX || r->len < head)
 		return -EPROTO;
-	memcpy(&iov, data, sizeof(iov));
-	err = pieces_add(p, r->addr, data, sizeof(iov), false);
-	return err < 0 ? err : pieces_add(p, iov.addr, data + sizeof(iov), r->len - sizeof(iov), false);
+	memcpy(iov, piece, head);
+	left = r->len - head;
+	err = pieces_add(p, r->addr, piece, head, false);
+	for (unsigned i = 0; i < r->vector && err == 0; i++) {
+		size_t n = iov[i].len < left ? iov[i].len : left;
+
+		err = pieces_add(p, iov[i].addr, piece + r->len - left, n, false);
+		left -= n;
+	}
+	return err;
 }
 
-static void add_piece(struct tracer *t, struct tracee *tr, const struct record *r, const void *data)
+static void add_piece(struct tracer *t, struct tracee *tr, const struct record *r, const uint8_t *piece)
 {
 	struct recording *rec = tr->recording;
-	int err = r->vector ? add_vector(&rec->pieces, r, data)
-			    : pieces_add(&rec->pieces, r->addr, data, r->len, r->string);
+	int err = r->vector ? add_vector(&rec->pieces, r, piece)
+			    : pieces_add(&rec->pieces, r->addr, piece, r->len, r->string);
 
 	if (err < 0)
 		recording_fail(t, tr, -err, "does not fit");
@@ -90,20 +98,20 @@ static bool tracer_captures(const struct tracee *tr)
 	return tr->state != TRACEE_RUNNING && tr->state != TRACEE_HELD;
 }
 
-static void on_entered(struct tracer *t, struct tracee *tr, const struct record_call *r)
+static void on_entered(struct tracer *t, struct tracee *tr, const struct record *r)
 {
 	struct recording *rec = tr->recording;
 
-	rec->entry_missing = r->head.reason != RECORD_COMPLETE;
+	rec->entry_missing = r->reason != RECORD_COMPLETE;
 	if (!rec->entry_missing)
 		recording_take_entered(t, tr, r);
 }
 
-static void on_ended(struct tracer *t, struct tracee *tr, const struct record_call *r)
+static void on_ended(struct tracer *t, struct tracee *tr, const struct record *r)
 {
 	struct recording *rec = tr->recording;
 
-	if (r->head.reason == RECORD_COMPLETE && !rec->entry_missing) {
+	if (r->reason == RECORD_COMPLETE && !rec->entry_missing) {
 		recording_take_call(t, tr, r, &rec->pieces.mem, 0);
 		return;
 	}
@@ -111,7 +119,7 @@ static void on_ended(struct tracer *t, struct tracee *tr, const struct record_ca
 	rec->incomplete = true;
 }
 
-static void on_call(struct tracer *t, struct tracee *tr, const struct record_call *r)
+static void on_call(struct tracer *t, struct tracee *tr, const struct record *r, const uint8_t *piece)
 {
 	struct recording *rec = tr->recording;
 
@@ -121,40 +129,31 @@ static void on_call(struct tracer *t, struct tracee *tr, const struct record_cal
 		return;
 	}
 	rec->taken++;
-	if (r->head.len)
-		add_piece(t, tr, &r->head, r + 1);
+	if (r->len)
+		add_piece(t, tr, r, piece);
 	if (rec->incomplete)
 		recording_fail(t, tr, ETIME, "was not completed before the program went on");
-	else if (r->head.kind == RECORD_ENTERED)
+	else if (r->kind == RECORD_ENTERED)
 		on_entered(t, tr, r);
 	else
 		on_ended(t, tr, r);
 	recording_reset(rec);
 }
 
-static bool is_call(const struct record *r)
+static void on_record(void *state, const struct record *r, const uint8_t *piece)
 {
-	return r->kind == RECORD_CALL || r->kind == RECORD_ENTERED;
-}
-
-static void on_record(void *state, const void *data, size_t len)
-{
-	const struct record *r = data;
 	struct tracer *t = state;
 	struct tracee *tr;
-	size_t head = sizeof(*r);
 
 	if (t->err)
 		return;
-	if (len >= sizeof(*r) && is_call(r))
-		head = sizeof(struct record_call);
-	tr = len >= head && r->len <= len - head ? tracee_find(&t->tracees, (pid_t)r->tid) : NULL;
+	tr = tracee_find(&t->tracees, (pid_t)r->tid);
 	if (!tr)
 		t->err = log_errno(EPROTO, "the kernel recorded a call of a thread that is not known");
-	else if (is_call(r))
-		on_call(t, tr, data);
+	else if (r->kind == RECORD_DATA)
+		add_piece(t, tr, r, piece);
 	else
-		add_piece(t, tr, r, r + 1);
+		on_call(t, tr, r, piece);
 }
 
 static size_t drain(struct tracer *t, bool wait)
@@ -174,7 +173,7 @@ void collector_drain(struct tracer *t)
 }
 
 /* The kernel has sent the stop while the thread was on its way out of the call. */
-static bool is_where_it_was(const struct tracee *tr, const struct record_call *r)
+static bool is_where_it_was(const struct tracee *tr, const struct record *r)
 {
 	struct isa_regs regs;
 	uint64_t pc;
@@ -189,16 +188,16 @@ static bool is_where_it_was(const struct tracee *tr, const struct record_call *r
 void collector_complete(struct tracer *t, struct tracee *tr, int signal)
 {
 	struct recording *rec = tr->recording;
-	struct record_call r;
+	struct record r;
 
 	if (!rec || !rec->incomplete)
 		return;
 	rec->incomplete = false;
 	r = rec->rest;
-	if (r.head.reason == RECORD_COMPLETE)
-		r.head.reason = RECORD_UNREAD;
-	if (r.head.reason < _RECORD_REASON_MAX)
-		t->counts.completed[r.head.reason - 1]++;
+	if (r.reason == RECORD_COMPLETE)
+		r.reason = RECORD_UNREAD;
+	if (r.reason < _RECORD_REASON_MAX)
+		t->counts.completed[r.reason - 1]++;
 	if (!is_where_it_was(tr, &r))
 		recording_fail(t, tr, ETIME, "was not completed before the program went on");
 	else if (rec->entry_missing && !recording_is_readable_still(&r))
@@ -242,11 +241,11 @@ static void idle(struct recorder *r, int look_ms)
 {
 	int64_t us = look_ms < 0 || look_ms > IDLE_MAX_US / 1000 ? IDLE_MAX_US : look_ms * 1000;
 
-	r->shared->wanted = 1;
+	r->shared->reader.wanted = 1;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (ring_is_empty(&r->ring))
 		recorder_wait(r, us);
-	r->shared->wanted = 0;
+	r->shared->reader.wanted = 0;
 }
 
 static void *collector_main(void *arg)
@@ -258,7 +257,7 @@ static void *collector_main(void *arg)
 	while (!t->collector.ending) {
 		int look_ms = -1;
 
-		r->shared->woken = 0;
+		r->shared->reader.woken = 0;
 		if (collect(t, &look_ms))
 			busy_until = deadline_after_ms(IDLE_AFTER_MS);
 		if (t->err)

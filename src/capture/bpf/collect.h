@@ -56,7 +56,7 @@ struct recording {
 	bool entered_local;	 /* which is nobody's business */
 	bool entry_missing;	 /* in a call whose entry could not be recorded */
 	bool incomplete;	 /* the thread stops before its next instruction: see rest */
-	struct record_call rest;
+	struct record rest;
 	uint64_t taken;		 /* CALL and ENTERED records so far */
 	int64_t look_at;	 /* ms; 0: there was a record since the last look */
 	int look_after;		 /* ms, until the look after that */

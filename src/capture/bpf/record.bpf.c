@@ -6,8 +6,8 @@
  * Theory of operation. The variant is known by its tracer: a thread belongs to it exactly when the
  * monitor's thread is its ptrace parent, which nothing that it does can change. Arguments are still in
  * the registers when a call ends, and the memory that belongs to them has just been used by the
- * kernel. What a description (calls/recorded.h) says is copied into the ring, straight from the
- * variant's memory. A call that cannot be recorded completely - the ring has little room, a page is
+ * kernel. What a description (calls/recorded.h) says is copied into the rings, straight from the
+ * variant's memory. A call that cannot be recorded completely - the rings have little room, a page is
  * not there, too much is moved - is recorded without memory, and its thread is sent SIGSTOP: that is
  * handled on its way back to user space, before its next instruction, and the tracer sees it and reads
  * the memory. So nothing is lost, and who is too fast waits.
@@ -26,6 +26,7 @@
 #include "bpf_regs.h"
 #include "calls/recorded.h"
 #include "capture/bpf/record.h"
+#include "capture/bpf/rings.bpf.h"
 
 #define SIGKILL 9
 #define SIGSTOP 19
@@ -41,11 +42,6 @@ struct task_struct {
 char LICENSE[] SEC("license") = "GPL";
 
 struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20); /* the loader sets it */
-} ring SEC(".maps");
-
-struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct record_sub);
@@ -56,8 +52,6 @@ const volatile struct record_desc descs[RECORD_CALLS_MAX];
 /* The monitor's pid namespace, when it is not the first one. */
 const volatile __u64 pidns_dev, pidns_ino;
 
-struct record_shared shared;
-
 /* A call being recorded. */
 struct job {
 	struct pt_regs *regs;
@@ -65,7 +59,7 @@ struct job {
 	__u64 arg[8]; /* six; any 3-bit index is safe */
 	__u32 nr, tid;
 	__u32 kind; /* enum record_kind */
-	__u64 wake; /* flags of bpf_ringbuf_submit() */
+	int wake;
 };
 
 static __always_inline __u32 own_tid(struct task_struct *t)
@@ -139,10 +133,10 @@ static __always_inline __u64 part_len(const struct job *j, const struct record_p
 	return scaled(number_of(j, &p->len), cap, p->flags, p->scale);
 }
 
-static __always_inline void fill_data(struct record *r, __u64 addr, __u32 len, __u32 tid, int string)
+static __always_inline void fill_data(struct record *r, int kind, __u64 addr, __u32 len, __u32 tid)
 {
-	r->kind = RECORD_DATA;
-	r->string = (__u8)string;
+	r->kind = (__u8)kind;
+	r->string = 0;
 	r->reason = 0;
 	r->vector = 0;
 	r->tid = tid;
@@ -151,58 +145,53 @@ static __always_inline void fill_data(struct record *r, __u64 addr, __u32 len, _
 	r->nr = 0;
 }
 
-/* DATA record: a piece of at most RECORD_PIECE_MAX bytes. 0, or why not. Verified by itself, so that
- * loops around it cost the verifier nothing. */
+/* DATA record. 0, or why there is none. Verified by itself, so that loops around it cost the verifier nothing. */
 __noinline int put_piece(__u64 addr, __u64 len, __u32 tid)
 {
-	struct record *r;
-	long err = 0;
+	struct writing w;
+	int err;
 
-#define PIECE(size)                                                                                \
-	barrier_var(len);                                                                          \
-	if (len <= (size)) {                                                                       \
-		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (size), 0);                            \
-		if (!r)                                                                            \
-			return RECORD_FULL;                                                        \
-		fill_data(r, addr, (__u32)len, tid, 0);                                            \
-		err = bpf_probe_read_user(r + 1, len, (void *)addr);                               \
-		if (err)                                                                           \
-			bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                  \
-		else                                                                               \
-			bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);                                   \
-		return err ? RECORD_UNREAD : 0;                                                    \
-	}
-	PIECE(256)
-	PIECE(1024)
-	PIECE(4096)
-	PIECE(RECORD_PIECE_MAX)
-#undef PIECE
-	return RECORD_LARGE;
+	if (!begin_record(&w, RING_SLOTS / 4))
+		return RECORD_FULL;
+	err = copy_memory(&w, addr, len);
+	fill_data(w.record, err ? RECORD_NONE : RECORD_DATA, addr, (__u32)len, tid);
+	end_record(&w);
+	return err;
+}
+
+/* n bytes of a string, with its NUL, into room for max. 0: it is longer, -1: it cannot be read. */
+static __always_inline long read_string(struct writing *w, __u64 addr, const __u32 max, int *ret_full)
+{
+	__u8 *to = take_bytes(w, max);
+	long n;
+
+	*ret_full = !to;
+	if (!to)
+		return -1;
+	n = bpf_probe_read_user_str(to, max, (void *)addr);
+	if (n <= 0)
+		return -1;
+	return n < max ? n : 0;
 }
 
 /* Most are short. */
 __noinline int put_string(__u64 addr, __u32 tid)
 {
-	struct record *r;
+	struct writing w;
+	int full;
 	long n;
 
-#define STRING(size)                                                                               \
-	r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (size), 0);                                    \
-	if (!r)                                                                                    \
-		return RECORD_FULL;                                                                \
-	n = bpf_probe_read_user_str(r + 1, size, (void *)addr);                                    \
-	if (n > 0 && n < (size)) {                                                                 \
-		fill_data(r, addr, (__u32)n, tid, 1);                                              \
-		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);                                           \
-		return 0;                                                                          \
-	}                                                                                          \
-	bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                                  \
-	if (n <= 0)                                                                                \
-		return RECORD_UNREAD;
-	STRING(256)
-	STRING(RECORD_STRING_MAX)
-#undef STRING
-	return RECORD_LARGE;
+	if (!begin_record(&w, RING_SLOTS / 4))
+		return RECORD_FULL;
+	n = read_string(&w, addr, 256, &full);
+	if (n == 0)
+		n = read_string(&w, addr, RECORD_STRING_MAX, &full);
+	fill_data(w.record, n > 0 ? RECORD_DATA : RECORD_NONE, addr, n > 0 ? (__u32)n : 0, tid);
+	w.record->string = 1;
+	end_record(&w);
+	if (n > 0)
+		return 0;
+	return full ? RECORD_FULL : n == 0 ? RECORD_LARGE : RECORD_UNREAD;
 }
 
 /* All of a buffer, in pieces. */
@@ -251,14 +240,17 @@ __noinline int put_iovec(__u64 addr, __u64 count, __u64 max, __u32 tid)
 /* The header as it is now, so that what it points to is what is recorded, whatever other threads do to it. */
 static __always_inline int put_header(__u64 addr, const struct record_msg *m, __u32 tid)
 {
-	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r) + sizeof(*m), 0);
+	struct writing w;
+	__u8 *to;
 
-	if (!r)
+	if (!begin_record(&w, RING_SLOTS / 4))
 		return RECORD_FULL;
-	fill_data(r, addr, sizeof(*m), tid, 0);
-	*(struct record_msg *)(r + 1) = *m;
-	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
-	return 0;
+	to = take_bytes(&w, sizeof(*m));
+	fill_data(w.record, to ? RECORD_DATA : RECORD_NONE, addr, sizeof(*m), tid);
+	if (to)
+		*(struct record_msg *)to = *m;
+	end_record(&w);
+	return to ? 0 : RECORD_FULL;
 }
 
 /* what: enum record_what; max: bytes that were moved. */
@@ -281,17 +273,15 @@ __noinline int put_message(__u64 addr, __u32 what, __u64 max, __u32 tid)
 	return err ? err : put_iovec(m.iov, m.iov_len, max, tid);
 }
 
-static __always_inline void fill_call(struct record_call *r, const struct job *j, __u64 addr,
-				      __u32 len, int vector, int reason)
+static __always_inline void fill_call(struct record *r, const struct job *j, __u64 addr, __u32 len, int vector)
 {
-	r->head.kind = (__u8)j->kind;
-	r->head.string = 0;
-	r->head.reason = (__u8)reason;
-	r->head.vector = (__u8)vector;
-	r->head.tid = j->tid;
-	r->head.addr = addr;
-	r->head.len = len;
-	r->head.nr = j->nr;
+	r->kind = (__u8)j->kind;
+	r->string = 0;
+	r->vector = (__u8)vector;
+	r->tid = j->tid;
+	r->addr = addr;
+	r->len = len;
+	r->nr = j->nr;
 	r->ret = j->ret;
 	r->pc = REGS_PC(j->regs);
 	r->arg[0] = j->arg[0];
@@ -302,63 +292,49 @@ static __always_inline void fill_call(struct record_call *r, const struct job *j
 	r->arg[5] = j->arg[5];
 }
 
-/* The thread executes nothing more before its tracer has seen it; at an entry, nothing more than the call. */
-static __always_inline int stop_thread(const struct job *j, int reason)
+/* With a reason, the thread executes nothing more before its tracer has seen it; at an entry, nothing more
+ * than the call. */
+static __always_inline int end_call(const struct job *j, struct writing *w, int reason)
 {
-	struct record_call *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
-
-	if (!r) {
-		/* More threads than the ring's reserve has room for: nobody can say what this one
-		 * did, so it does nothing any more, and the monitor ends the session. */
-		__sync_fetch_and_add(&shared.lost, 1);
-		bpf_send_signal(SIGKILL);
-		return 0;
-	}
-	fill_call(r, j, 0, 0, 0, reason);
-	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
-	bpf_send_signal_thread(SIGSTOP);
+	if (reason != RECORD_COMPLETE)
+		w->record->len = 0;
+	w->record->reason = (__u8)reason;
+	end_record(w);
+	if (reason != RECORD_COMPLETE)
+		bpf_send_signal_thread(SIGSTOP);
+	if (j->wake)
+		ring_bell();
 	return 0;
 }
 
-/* One record for a call and len bytes of its memory: what is at addr, or what iov, which is there,
- * points to. */
-static __always_inline int put_record(const struct job *j, __u64 addr, const struct record_iov *iov,
-				      __u64 len)
+/* More threads than there are slots kept back: nobody can say what this one did, so it does nothing any
+ * more, and the monitor ends the session. */
+static __always_inline int give_up(void)
 {
-	const __u32 before = iov ? sizeof(*iov) : 0;
-	__u64 from = iov ? iov->addr : addr;
-	struct record_call *r;
+	__sync_fetch_and_add(&shared.lost, 1);
+	bpf_send_signal(SIGKILL);
+	return 0;
+}
 
-	/* The compiler may not compare one copy of it and use another: the verifier would not see. */
-#define CALL(size)                                                                                 \
-	barrier_var(len);                                                                          \
-	if (len <= (size)) {                                                                       \
-		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + before + (size), 0);                   \
-		if (!r)                                                                            \
-			return stop_thread(j, RECORD_FULL);                                        \
-		if ((size) && bpf_probe_read_user((void *)(r + 1) + before, len, (void *)from)) {  \
-			bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                  \
-			return stop_thread(j, RECORD_UNREAD);                                      \
-		}                                                                                  \
-		if (iov)                                                                           \
-			*(struct record_iov *)(r + 1) = *iov;                                      \
-		fill_call(r, j, addr, before + (__u32)len, !!iov, RECORD_COMPLETE);                \
-		bpf_ringbuf_submit(r, j->wake);                                                    \
-		return 0;                                                                          \
-	}
-	CALL(0)
-	CALL(64)
-	CALL(512)
-	CALL(4096)
-	CALL(RECORD_PIECE_MAX)
-#undef CALL
-	return stop_thread(j, RECORD_LARGE);
+static __always_inline int stop_thread(const struct job *j, int reason)
+{
+	struct writing w;
+
+	if (!begin_record(&w, RING_SLOTS_LAST))
+		return give_up();
+	fill_call(w.record, j, 0, 0, 0);
+	return end_call(j, &w, reason);
 }
 
 /* A call with at most one piece of memory. */
 static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
 {
-	return put_record(j, addr, NULL, len);
+	struct writing w;
+
+	if (!begin_record(&w, RING_SLOTS_LAST))
+		return give_up();
+	fill_call(w.record, j, addr, (__u32)len, 0);
+	return end_call(j, &w, copy_memory(&w, addr, len));
 }
 
 /* Memory of any kind, enum record_what. max: bytes that were moved. */
@@ -409,35 +385,70 @@ static __always_inline int put_parts(const struct job *j, const struct record_de
 	return p.err ? stop_thread(j, p.err) : put_call(j, 0, 0);
 }
 
+/* What the first n elements of iov point to, behind them. 0 or enum record_reason. */
+static __always_inline int put_elements(struct writing *w, const struct record_iov iov[RECORD_VECTOR_MAX],
+					__u64 n, __u64 len)
+{
+	__u64 done = n * sizeof(*iov), end = done + len;
+	__u8 *to = take_bytes(w, end);
+
+	if (!to)
+		return RECORD_FULL;
+	for (unsigned i = 0; i < RECORD_VECTOR_MAX; i++)
+		((struct record_iov *)to)[i] = iov[i]; /* what is too much is overwritten */
+	for (unsigned i = 0; i < RECORD_VECTOR_MAX; i++) {
+		__u64 here = end - done;
+
+		if (i >= n)
+			break;
+		if (here > iov[i].len)
+			here = iov[i].len;
+		barrier_var(here);
+		barrier_var(done);
+		if (here > RECORD_PIECE_MAX || done > RECORD_PIECE_MAX + RECORD_VECTOR_MAX * sizeof(*iov))
+			return RECORD_LARGE;
+		if (bpf_probe_read_user(to + done, here, (void *)iov[i].addr))
+			return RECORD_UNREAD;
+		done += here;
+	}
+	return 0;
+}
+
+/* Bytes of the first n elements, at most max. */
+static __always_inline __u64 bytes_of(const struct record_iov iov[RECORD_VECTOR_MAX], __u64 n, __u64 max)
+{
+	__u64 left = max;
+
+	for (unsigned i = 0; i < RECORD_VECTOR_MAX; i++) {
+		if (i >= n)
+			break;
+		left -= iov[i].len < left ? iov[i].len : left;
+	}
+	return max - left;
+}
+
 /* An iovec and nothing else. False: it needs more than one record. */
 static __always_inline int put_vector(const struct job *j, const struct record_desc *d)
 {
 	const struct record_part *p = &d->part[0];
-	__u64 addr = arg_of(j, p->arg), len = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
-	struct record_iov iov;
+	__u64 max = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
+	__u64 addr = arg_of(j, p->arg), n = part_len(j, p), len;
+	struct record_iov iov[RECORD_VECTOR_MAX] = {};
+	struct writing w;
 
-	if (!addr || part_len(j, p) != 1 || bpf_probe_read_user(&iov, sizeof(iov), (void *)addr))
+	barrier_var(n);
+	if (!addr || !n || n > RECORD_VECTOR_MAX || bpf_probe_read_user(iov, n * sizeof(*iov), (void *)addr))
 		return 0;
-	if (len > iov.len)
-		len = iov.len;
+	len = bytes_of(iov, n, max);
 	if (len > RECORD_PIECE_MAX)
 		return 0;
-	put_record(j, addr, &iov, len);
-	return 1;
-}
-
-/* True when the ring has room; also decides whether the monitor is woken by this record. */
-static __always_inline int has_room(struct job *j)
-{
-	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-
-	j->wake = BPF_RB_NO_WAKEUP;
-	if (shared.wanted || (used > shared.wake_at && !shared.woken)) {
-		shared.wanted = 0;
-		shared.woken = 1;
-		j->wake = BPF_RB_FORCE_WAKEUP;
+	if (!begin_record(&w, RING_SLOTS_LAST)) {
+		give_up();
+		return 1;
 	}
-	return used < shared.stop_at;
+	fill_call(w.record, j, addr, (__u32)(n * sizeof(*iov) + len), (int)n);
+	end_call(j, &w, put_elements(&w, iov, n, len));
+	return 1;
 }
 
 /* One of the arguments is not 0. */
@@ -471,7 +482,7 @@ static __always_inline int put_short(struct job *j, const struct record_desc *d)
 
 static __always_inline int is_variants(const struct task_struct *t)
 {
-	return t->ptrace && (__u64)t->parent == shared.tracer;
+	return t->ptrace && (__u64)t->parent == shared.variant.tracer;
 }
 
 /* The description of the call, or NULL: it is not recorded. Fills j, but for ret and kind. */
@@ -527,7 +538,7 @@ int BPF_PROG(record_exit, struct pt_regs *regs, long ret)
 	d = begin(&j, t, regs, RECORD_ON | RECORD_SUBS);
 	if (!d)
 		return 0;
-	if (!has_room(&j))
+	if (!rings_have_room(&j.wake))
 		return stop_thread(&j, RECORD_FULL);
 	if (ret == -EPIPE)
 		return stop_thread(&j, RECORD_SIGNALS);
@@ -536,7 +547,7 @@ int BPF_PROG(record_exit, struct pt_regs *regs, long ret)
 	return put_parts(&j, d, d->n_entry, d->n_parts);
 }
 
-/* The ring's reserve is used as well: the thread is stopped when the call ends. */
+/* What the rings keep back is used as well: the thread is stopped when the call ends. */
 SEC("tp_btf/sys_enter")
 int BPF_PROG(record_entry, struct pt_regs *regs, long nr)
 {
@@ -550,7 +561,7 @@ int BPF_PROG(record_entry, struct pt_regs *regs, long nr)
 	d = begin(&j, t, regs, RECORD_ENTRY | RECORD_SUBS);
 	if (!d || !(d->flags & RECORD_ENTRY) || (d->entry_args && !has_any(&j, d->entry_args)))
 		return 0;
-	has_room(&j);
+	rings_have_room(&j.wake);
 	return put_parts(&j, d, 0, d->n_entry);
 }
 
@@ -560,7 +571,6 @@ int learn_tracer(void *ctx)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 
-	shared.tracer_pid = (__u32)t->pid;
-	shared.tracer = (__u64)t;
+	shared.variant.tracer = (__u64)t;
 	return 0;
 }

@@ -19,15 +19,6 @@
 
 #include "record.skel.h"
 
-/*
- * 8 MiB are some tens of milliseconds of a busy server. A quarter of it wakes the monitor; from the
- * half on threads are stopped, each with one record: the other half has room for those of more threads
- * than a machine has.
- */
-#define RING_SIZE (8u << 20)
-#define WAKE_AT	  (RING_SIZE / 4)
-#define STOP_AT	  (RING_SIZE / 2)
-
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	char *text;
@@ -91,7 +82,7 @@ static int load(struct recorder *r, const char **ret_why)
 	r->program = record_bpf__open();
 	if (!r->program)
 		return -errno;
-	bpf_map__set_max_entries(r->program->maps.ring, RING_SIZE);
+	bpf_map__set_max_entries(r->program->maps.bell, (uint32_t)sysconf(_SC_PAGESIZE));
 	set_namespace(r->program);
 	set_descriptions(r->program);
 	err = record_bpf__load(r->program);
@@ -104,21 +95,28 @@ static int load(struct recorder *r, const char **ret_why)
 	return err;
 }
 
-static int open_ring(struct recorder *r)
+static int heard(void *ctx, void *data, size_t len)
 {
-	int map = bpf_map__fd(r->program->maps.ring);
+	return 0;
+}
+
+static int open_rings(struct recorder *r)
+{
+	struct record_bpf *p = r->program;
+	int bell = bpf_map__fd(p->maps.bell);
 	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
 
-	r->shared = &r->program->bss->shared;
-	r->shared->wake_at = WAKE_AT;
-	r->shared->stop_at = STOP_AT;
+	r->shared = &p->bss->shared;
 	r->wake_fd = epoll_create1(EPOLL_CLOEXEC);
 	r->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (r->wake_fd < 0 || r->event_fd < 0 ||
-	    epoll_ctl(r->wake_fd, EPOLL_CTL_ADD, map, &e) < 0 ||
+	    epoll_ctl(r->wake_fd, EPOLL_CTL_ADD, bell, &e) < 0 ||
 	    epoll_ctl(r->wake_fd, EPOLL_CTL_ADD, r->event_fd, &e) < 0)
 		return -errno;
-	return ring_open(&r->ring, map, RING_SIZE);
+	r->bell = ring_buffer__new(bell, heard, NULL, NULL);
+	if (!r->bell)
+		return -errno;
+	return ring_open(&r->ring, bpf_map__fd(p->maps.slots), bpf_map__fd(p->maps.bytes), &p->bss->shared);
 }
 
 int recorder_open(struct recorder **ret, const char **ret_why)
@@ -134,7 +132,7 @@ int recorder_open(struct recorder **ret, const char **ret_why)
 	if (err == 0)
 		err = set_sub_calls(r->program);
 	if (err == 0)
-		err = open_ring(r);
+		err = open_rings(r);
 	if (err < 0) {
 		recorder_close(r);
 		return err;
@@ -156,7 +154,7 @@ int recorder_start(struct recorder *r)
 
 void recorder_hold(struct recorder *r, bool hold)
 {
-	r->shared->stop_at = hold ? 0 : STOP_AT;
+	r->shared->reader.hold = hold;
 }
 
 void recorder_close(struct recorder *r)
@@ -164,6 +162,7 @@ void recorder_close(struct recorder *r)
 	if (!r)
 		return;
 	ring_close(&r->ring);
+	ring_buffer__free(r->bell);
 	cleanup_close_fn(&r->wake_fd);
 	cleanup_close_fn(&r->event_fd);
 	record_bpf__destroy(r->program);
@@ -177,6 +176,8 @@ void recorder_wait(struct recorder *r, int64_t timeout_us)
 
 	/* Edge-triggered: what is in the ring does not end the wait, only the kernel's wake-up. */
 	epoll_pwait2(r->wake_fd, &e, 1, timeout_us < 0 ? NULL : &t, NULL);
+	/* That it rang is all that it says; when it is full it does not ring. */
+	ring_buffer__consume(r->bell);
 }
 
 void recorder_wake(struct recorder *r)

@@ -10,11 +10,13 @@
 #include "capture/bpf/ring.h"
 
 struct record_bpf;
+struct ring_buffer;
 
 struct recorder {
 	struct record_bpf *program;
 	volatile struct record_shared *shared;
 	struct ring ring;
+	struct ring_buffer *bell; /* what the kernel wakes us with */
 	int wake_fd;  /* epoll, edge-triggered: ready when the kernel or a thread of ours wakes us */
 	int event_fd; /* recorder_wake() */
 };

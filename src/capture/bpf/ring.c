@@ -2,111 +2,115 @@
 #include "capture/bpf/ring.h"
 
 #include <errno.h>
-#include <linux/bpf.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-int ring_open(struct ring *r, int map_fd, size_t size)
+#define SLOTS_SIZE (RING_SLOTS * sizeof(struct record))
+
+/* Slots after which room is given back: each time costs the programs that write a cache miss. */
+#define SETTLE_EVERY 1024u
+
+static size_t bytes_size(void)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *consumer, *producer;
 
-	consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
-	if (consumer == MAP_FAILED)
+	return (RING_BYTES + RING_BYTES_OVER + page - 1) & ~(page - 1);
+}
+
+int ring_open(struct ring *r, int slots_fd, int bytes_fd, struct record_shared *shared)
+{
+	void *slots, *bytes;
+
+	slots = mmap(NULL, SLOTS_SIZE, PROT_READ, MAP_SHARED, slots_fd, 0);
+	if (slots == MAP_FAILED)
 		return -errno;
-	producer = mmap(NULL, page + 2 * size, PROT_READ, MAP_SHARED, map_fd, (off_t)page);
-	if (producer == MAP_FAILED) {
+	bytes = mmap(NULL, bytes_size(), PROT_READ, MAP_SHARED, bytes_fd, 0);
+	if (bytes == MAP_FAILED) {
 		int err = errno;
 
-		munmap(consumer, page);
+		munmap(slots, SLOTS_SIZE);
 		return -err;
 	}
-	*r = (struct ring){
-		.consumer = consumer,
-		.producer = producer,
-		.data = (const uint8_t *)producer + page,
-		.size = size,
-	};
+	*r = (struct ring){ .shared = shared, .slots = slots, .bytes = bytes };
 	return 0;
 }
 
 void ring_close(struct ring *r)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	if (!r->consumer)
+	if (!r->slots)
 		return;
-	munmap(r->consumer, page);
-	munmap((void *)(uintptr_t)r->producer, page + 2 * r->size);
+	munmap((void *)(uintptr_t)r->slots, SLOTS_SIZE);
+	munmap((void *)(uintptr_t)r->bytes, bytes_size());
 	*r = (struct ring){ 0 };
+}
+
+static uint64_t load(const __u64 *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
 bool ring_is_empty(const struct ring *r)
 {
-	return *r->consumer == __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);
+	return r->shared->reader.slots == load(&r->shared->slots);
 }
 
-/* The length word of the record at position at. BUSY means that it is still being written. */
-static uint32_t length_at(const struct ring *r, uint64_t at)
+static const struct record *slot_at(const struct ring *r, uint64_t at)
 {
-	const uint32_t *word = (const uint32_t *)(const void *)(r->data + (at & (r->size - 1)));
-
-	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+	return &r->slots[at & (RING_SLOTS - 1)];
 }
 
-/* From a record of len bytes to the next. */
-static uint64_t next_after(uint32_t len)
+static const uint8_t *piece_of(const struct ring *r, const struct record *x)
 {
-	return ((uint64_t)len + BPF_RINGBUF_HDR_SZ + 7) & ~7ull;
+	return x->at == RECORD_INLINE ? x->piece : r->bytes + (x->at & (RING_BYTES - 1));
 }
 
-/* The next record, which another processor has written, comes while this one is handled. */
-static void fetch_at(const struct ring *r, uint64_t at)
+/* What another processor has written comes while the records before are handled. */
+static void fetch_after(const struct ring *r, uint64_t at)
 {
-	const uint8_t *p = r->data + (at & (r->size - 1));
+	const struct record *far = slot_at(r, at + 3), *next = slot_at(r, at + 1);
 
-	__builtin_prefetch(p);
-	__builtin_prefetch(p + 64);
+	__builtin_prefetch(far);
+	__builtin_prefetch((const char *)far + 64);
+	/* It may not be complete: then this is of no use, and does no harm. */
+	__builtin_prefetch(piece_of(r, next));
 }
 
-/* Each time costs the programs that write a cache miss. */
-#define SETTLE_EVERY (256u << 10)
-
-static void settle_at(struct ring *r, uint64_t at, ring_settle_fn *settle, void *state)
+/* The slots before at, and the bytes before position bytes, are the writers' again. */
+static void settle_at(struct ring *r, uint64_t at, uint64_t bytes, ring_settle_fn *settle, void *state)
 {
 	settle(state);
-	__atomic_store_n(r->consumer, at, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->shared->reader.bytes, bytes, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->shared->reader.slots, at, __ATOMIC_RELEASE);
 }
 
 size_t ring_drain(struct ring *r, bool wait, ring_record_fn *fn, ring_settle_fn *settle, void *state)
 {
-	uint64_t at = *r->consumer, end = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);
-	uint64_t settled = at;
-	size_t n = 0;
+	/* Of bytes taken before bytes is read, the slots were taken before end is read. */
+	uint64_t bytes = load(&r->shared->bytes), end = load(&r->shared->slots);
+	uint64_t begin = r->shared->reader.slots, at = begin, settled = begin;
 
 	while (at < end) {
-		uint32_t word = length_at(r, at);
-		uint32_t len = word & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+		const struct record *x = slot_at(r, at);
 
-		if (word & BPF_RINGBUF_BUSY_BIT) {
+		if (load(&x->turn) != at + 1) {
 			if (!wait)
 				break;
 			sched_yield(); /* a program in the kernel is about to finish it */
 			continue;
 		}
-		fetch_at(r, at + next_after(len));
-		if (!(word & BPF_RINGBUF_DISCARD_BIT)) {
-			fn(state, r->data + (at & (r->size - 1)) + BPF_RINGBUF_HDR_SZ, len);
-			n++;
-		}
-		at += next_after(len);
-		if (at - settled >= SETTLE_EVERY || at - settled >= r->size / 4) {
-			settle_at(r, at, settle, state);
+		if (at - settled >= SETTLE_EVERY) {
+			settle_at(r, at, x->base, settle, state);
 			settled = at;
 		}
+		fetch_after(r, at);
+		if (x->kind != RECORD_NONE)
+			fn(state, x, piece_of(r, x));
+		at++;
 	}
-	if (at != settled)
-		settle_at(r, at, settle, state);
-	return n;
+	if (at == end)
+		settle_at(r, at, bytes, settle, state);
+	else if (at != settled)
+		settle_at(r, at, r->shared->reader.bytes, settle, state);
+	return at - begin;
 }

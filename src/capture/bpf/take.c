@@ -16,19 +16,19 @@ void recording_fail(struct tracer *t, const struct tracee *tr, int err, const ch
 		t->err = log_errno(err, "the record of a call of thread %d %s", (int)tr->tid, what);
 }
 
-static void set_native(struct tracee *tr, const struct record_call *r)
+static void set_native(struct tracee *tr, const struct record *r)
 {
 	struct native_call *n = &tr->native;
 
-	*n = (struct native_call){ .isa = isa_native, .nr = (long)r->head.nr, .pc = r->pc };
+	*n = (struct native_call){ .isa = isa_native, .nr = (long)r->nr, .pc = r->pc };
 	for (int i = 0; i < CALL_ARGS_MAX; i++)
 		n->arg[i] = r->arg[i];
 }
 
 /* The thread has gone on after a call that was interrupted. True: the call was executed anew. */
-static bool settle_held(struct tracer *t, struct tracee *tr, const struct record_call *r)
+static bool settle_held(struct tracer *t, struct tracee *tr, const struct record *r)
 {
-	bool again = result_restarts(tr->held_ret) && (long)r->head.nr == tr->native.nr;
+	bool again = result_restarts(tr->held_ret) && (long)r->nr == tr->native.nr;
 
 	if (tr->state != TRACEE_HELD)
 		return false;
@@ -86,7 +86,7 @@ static void end_compared(struct tracer *t, struct tracee *tr, int64_t ret, int s
 }
 
 /* Entry part from mem into tr->call. *ret_local: the call is nobody's business. False: it is not to be used. */
-static bool take_entry(struct tracer *t, struct tracee *tr, const struct record_call *r, struct mem *mem,
+static bool take_entry(struct tracer *t, struct tracee *tr, const struct record *r, struct mem *mem,
 		       bool *ret_local)
 {
 	struct verdict_of_call v;
@@ -137,7 +137,7 @@ static void take_exit(struct tracer *t, struct tracee *tr, int64_t ret, struct m
 }
 
 /* The call has ended. mem: of its exit, and of its entry too unless that was recorded. */
-void recording_take_call(struct tracer *t, struct tracee *tr, const struct record_call *r,
+void recording_take_call(struct tracer *t, struct tracee *tr, const struct record *r,
 		      struct mem *mem, int signal)
 {
 	struct recording *rec = tr->recording;
@@ -155,7 +155,7 @@ void recording_take_call(struct tracer *t, struct tracee *tr, const struct recor
 }
 
 /* Other threads may meet the effects of a call before it ends. */
-void recording_take_entered(struct tracer *t, struct tracee *tr, const struct record_call *r)
+void recording_take_entered(struct tracer *t, struct tracee *tr, const struct record *r)
 {
 	struct recording *rec = tr->recording;
 
@@ -177,10 +177,10 @@ void recording_take_entered(struct tracer *t, struct tracee *tr, const struct re
 
 /* The call whose entry could not be recorded: the thread is stopped, and its memory is what the call has left.
  * False: that is not what it began with. */
-bool recording_is_readable_still(const struct record_call *r)
+bool recording_is_readable_still(const struct record *r)
 {
 	uint64_t args[CALL_ARGS_MAX];
-	const struct call_row *row = call_row_of_nr(isa_native, (long)r->head.nr);
+	const struct call_row *row = call_row_of_nr(isa_native, (long)r->nr);
 	struct record_desc d;
 
 	for (int i = 0; i < CALL_ARGS_MAX; i++)

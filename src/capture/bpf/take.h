@@ -16,15 +16,15 @@ void recording_fail(struct tracer *t, const struct tracee *tr, int err, const ch
 
 /* A call has begun, of which other threads may meet the effects before it ends. Its memory is in the
  * thread's pieces. */
-void recording_take_entered(struct tracer *t, struct tracee *tr, const struct record_call *r);
+void recording_take_entered(struct tracer *t, struct tracee *tr, const struct record *r);
 
 /* The call has ended. mem: of its exit, and of its entry too unless that was recorded. signal: that the
  * thread is stopped with, else 0. */
-void recording_take_call(struct tracer *t, struct tracee *tr, const struct record_call *r, struct mem *mem,
+void recording_take_call(struct tracer *t, struct tracee *tr, const struct record *r, struct mem *mem,
 			 int signal);
 
 /* Of a call whose entry could not be recorded, while its thread is stopped: false when its memory is not what
  * it began with any more. */
-bool recording_is_readable_still(const struct record_call *r);
+bool recording_is_readable_still(const struct record *r);
 
 #endif

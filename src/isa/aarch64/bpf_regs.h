@@ -20,4 +20,11 @@ struct pt_regs {
 #define REGS_ARG4(r) ((r)->regs[4])
 #define REGS_ARG5(r) ((r)->regs[5])
 
+/* Writes *p after all that this processor has written so far. The instruction that orders stores and that all kernels take. */
+#define PUBLISH(p, v) \
+	do { \
+		barrier(); \
+		((void)__sync_lock_test_and_set((p), (v))); \
+	} while (0)
+
 #endif

@@ -17,4 +17,11 @@ struct pt_regs {
 #define REGS_ARG4(r) ((r)->r8)
 #define REGS_ARG5(r) ((r)->r9)
 
+/* Writes *p after all that this processor has written so far. Stores are seen in their order. */
+#define PUBLISH(p, v) \
+	do { \
+		barrier(); \
+		(*(volatile __u64 *)(p) = (v)); \
+	} while (0)
+
 #endif
