@@ -7,14 +7,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE  4096u
@@ -173,6 +177,76 @@ static void recycled(unsigned rounds)
 	printf("recycled %u\n", h);
 }
 
+/* More descriptors that are ready than one answer has room for: all of them come in the end. */
+static unsigned events(void)
+{
+	struct epoll_event got[40];
+	int fds[30][2], e = epoll_create1(0);
+	unsigned seen = 0, sum_of = 0;
+
+	for (int i = 0; i < 30; i++) {
+		struct epoll_event want = { .events = EPOLLOUT | EPOLLONESHOT, .data.u32 = (uint32_t)i };
+
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds[i]) < 0 ||
+		    epoll_ctl(e, EPOLL_CTL_ADD, fds[i][0], &want) < 0)
+			fail("epoll_ctl");
+		if (i % 8 == 0)
+			point();
+	}
+	while (seen < 30) {
+		int n = epoll_wait(e, got, 40, 0);
+
+		if (n < 1)
+			fail("epoll_wait");
+		for (int i = 0; i < n; i++)
+			sum_of += got[i].data.u32;
+		seen += (unsigned)n;
+		point();
+	}
+	for (int i = 0; i < 30; i++)
+		close(fds[i][0]), close(fds[i][1]);
+	close(e);
+	return sum_of;
+}
+
+/* Calls whose data is small, or just too large to be; at all places of a page, and beyond its end. */
+static void small(unsigned char *p, unsigned rounds)
+{
+	static char long_name[] = "/////////////////////////////////////////////////////////////////////////////"
+				  "/////////////////////////////////////////////////////////////////////////////"
+				  "///////////////////////////////////////////////////////etc/passwd";
+	struct timespec *t = (struct timespec *)(p + PAGE - 8), nap = { 0, 1000 };
+	struct stat a, b;
+	int fds[2];
+
+	for (unsigned i = 0; i < rounds * 10; i++) {
+		size_t n = 180 + next(20), got;
+		unsigned char *from = p + next(PAGE), *to = p + (2 + next(4)) * PAGE + PAGE - next(200);
+		struct pollfd wait = { .events = POLLIN };
+
+		if (pipe(fds) < 0 || write(fds[1], from, n) != (ssize_t)n)
+			fail("write");
+		wait.fd = fds[0];
+		point();
+		if (poll(&wait, 1, 0) != 1 || wait.revents != POLLIN)
+			fail("poll");
+		/* More is asked for than there is. */
+		got = (size_t)read(fds[0], to, 185 + next(20));
+		if (got > n || memcmp(from, to, got) || (close(fds[1]), read(fds[0], to, 100)) != (ssize_t)(n - got))
+			fail("read");
+		close(fds[0]);
+		if (clock_gettime(CLOCK_MONOTONIC, t) < 0 || t->tv_sec < 1 || nanosleep(&nap, t) < 0)
+			fail("clock_gettime");
+		point();
+		if (stat(long_name + i % 40, &a) < 0 || stat("/etc/passwd", &b) < 0 || a.st_ino != b.st_ino ||
+		    a.st_size != b.st_size)
+			fail("stat");
+		if (stat("/etc/nothing", (struct stat *)p) == 0 || errno != ENOENT || write(-1, p, 0) == 0 ||
+		    errno != EBADF)
+			fail("errors");
+	}
+}
+
 static void file(unsigned char *p)
 {
 	char name[] = "/tmp/chiral-pages-XXXXXX";
@@ -209,6 +283,9 @@ int main(int argc, char **argv)
 	printf("vectors %08x\n", sum(heap, PAGES * PAGE));
 	mappings(5 * rounds);
 	recycled(rounds);
+	printf("events %u\n", events());
+	small(heap, rounds);
+	printf("small %u\n", next(1000));
 	file(data);
 	printf("file %08x\n", sum(data, sizeof(data)));
 	free(heap);

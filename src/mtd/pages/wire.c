@@ -41,7 +41,9 @@ static int get_program(struct reader *r, struct mtd_message *ret)
 	if (!p)
 		return -EPROTO;
 	memcpy(ret, p, sizeof(*ret));
-	return ret->type < MTD_HELLO || ret->type > MTD_END || ret->zero ? -EPROTO : 1;
+	if (ret->type < MTD_HELLO || ret->type > MTD_END)
+		return -EPROTO;
+	return ret->carried >> (ret->type == MTD_CALL ? MTD_CARRY_MAX : 0) ? -EPROTO : 1;
 }
 
 int move_get(struct reader *r, struct move_item *ret)

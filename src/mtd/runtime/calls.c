@@ -155,15 +155,17 @@ long perform_call(long nr, const long *a)
 /* Of the node on which the thread is not home. */
 long ask_home(long nr, const long *a)
 {
-	int64_t v[7] = { nr, a[0], a[1], a[2], a[3], a[4], a[5] };
+	struct mtd_message call = { .type = MTD_CALL, .v = { nr, a[0], a[1], a[2], a[3], a[4], a[5] } };
 	struct mtd_message m;
 
 	control()->calls++;
-	link_send(MTD_CALL, v, 7);
+	carry_pack(&call);
+	link_send_message(&call);
 	if (link_receive(&m) < 0)
 		leave(EXIT_PEER_GONE);
 	if (m.type != MTD_RESULT)
 		die_number("home answered a system call with a message of another type: ", m.type);
+	carry_unpack(&call, &m, a);
 	return m.v[0];
 }
 

@@ -24,12 +24,19 @@ static void write_all(const void *data, size_t n)
 /* Private to the node: the stack is not, and the kernel cannot wait for a page of it. */
 static struct mtd_message out, in;
 
+void link_send_message(const struct mtd_message *m)
+{
+	out = *m;
+	write_all(&out, sizeof(out));
+}
+
 void link_send(uint32_t type, const int64_t *v, unsigned n)
 {
-	out = (struct mtd_message){ .type = type };
+	struct mtd_message m = { .type = type };
+
 	for (unsigned i = 0; i < n && i < 7; i++)
-		out.v[i] = v[i];
-	write_all(&out, sizeof(out));
+		m.v[i] = v[i];
+	link_send_message(&m);
 }
 
 int link_receive(struct mtd_message *ret)
@@ -49,7 +56,7 @@ int link_receive(struct mtd_message *ret)
 		p += r;
 		left -= (size_t)r;
 	}
-	if (in.type < MTD_HELLO || in.type > MTD_END || in.zero)
+	if (in.type < MTD_HELLO || in.type > MTD_END || (in.carried && in.type != MTD_CALL))
 		die_number("a message of an unknown type came from the other node: ", in.type);
 	*ret = in;
 	return 0;

@@ -119,9 +119,17 @@ void draw_again_if_changed(void);
 
 /* link.c */
 void link_send(uint32_t type, const int64_t *v, unsigned n);
+void link_send_message(const struct mtd_message *m);
 /* 0, or -1 when the peer has closed. Dies on anything malformed. */
 int link_receive(struct mtd_message *ret);
 void link_greet(void);
+
+/* carry.c: small data of calls. The other node: what v[] of the CALL points to is put into it. */
+void carry_pack(struct mtd_message *m);
+/* Home: args, as v[] has them, point to what m carries. Dies on what is malformed. */
+void carry_open(struct mtd_message *m, long *args);
+/* The other node: what the RESULT brings back is put where the call's arguments point. */
+void carry_unpack(const struct mtd_message *call, const struct mtd_message *result, const long *args);
 
 /* pages.c: hands the shared regions to the pager, data_size bytes of .data and .bss among them. */
 void pages_begin(uint64_t data_size);

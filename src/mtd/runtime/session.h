@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define MTD_ENVIRONMENT "CHIRAL_MTD"
-#define MTD_CONFIG_MAGIC 0x3144544dul	/* "MTD1" */
+#define MTD_CONFIG_MAGIC 0x3244544dul	/* "MTD2" */
 #define MTD_MAX_FUNCTIONS 65536u
 #define MTD_LOCAL_SIZE	  4096u
 
@@ -64,17 +64,22 @@ enum mtd_message_type {
 	MTD_HELLO = 1,	/* v[0..1]: build id; v[2]: role. First message of each side */
 	MTD_SWITCH,	/* the thread goes on at the receiver; v[0] end of the records, v[1] top of the
 			 * shadow stack before it unwound, v[2] frames: what a pager sends along */
-	MTD_CALL,	/* to home: v[0] number (x86-64), v[1..6] arguments */
+	MTD_CALL,	/* to home: v[0] number (x86-64), v[1..6] arguments (mtd/runtime/carry.c) */
 	MTD_RESULT,	/* from home: v[0] result */
 	MTD_END,	/* the program ended (v[0] status); nothing follows */
 	MTD_DISCARD,	/* home to its pager: v[0] address, v[1] bytes become zeros; answered by RESULT */
 	_MTD_MESSAGE_MAX,
 };
 
+/* Small data of a call, in the message. */
+#define MTD_CARRY_MAX  2u	/* pointers among its arguments */
+#define MTD_CARRY_SIZE 192u	/* bytes of all of them */
+
 struct mtd_message {
 	uint32_t type;
-	uint32_t zero;
+	uint32_t carried;	/* CALL: pointers whose data is here, by bit; v[] has its size */
 	int64_t v[7];
+	uint8_t data[MTD_CARRY_SIZE];	/* CALL, and the RESULT of one that carries some */
 };
 
 /* How a node notices what its program does with pages that are not there. */

@@ -226,17 +226,21 @@ int __mtd_jump_value(void)
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
-static void serve_call(const struct mtd_message *m)
+static void serve_call(const struct mtd_message *call)
 {
+	static struct mtd_message m;	/* private: the kernel reads and writes what it carries */
 	long args[6];
-	int64_t result;
 
 	if (mtd_node.role != ROLE_HOME)
 		die("home asked the other node for a system call");
 	for (int i = 0; i < 6; i++)
-		args[i] = m->v[i + 1];
-	result = perform_call(m->v[0], args);
-	link_send(MTD_RESULT, &result, 1);
+		args[i] = call->v[i + 1];
+	m = *call;
+	carry_open(&m, args);
+	m.v[0] = perform_call(call->v[0], args);
+	m.type = MTD_RESULT;
+	m.carried = 0;
+	link_send_message(&m);
 }
 
 /* Waits until the thread arrives here. */

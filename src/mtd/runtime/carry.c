@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Small data of a call that the other node makes travels in the messages, not with its pages: to give
+ * a page away and get it back takes as long as the call itself. v[] of the message has the data's size
+ * in the place of its address. Only where each node has its own memory; larger data, and what is not in
+ * the program's memory, goes the usual way.
+ */
+#include "mtd/runtime/runtime.h"
+
+enum { DATA_IN, DATA_OUT };
+/* As many events as fit; a call that waits may always return fewer than it could. */
+enum { NR_epoll_wait = 232, NR_epoll_pwait = 281, EVENT_SIZE = 12, EVENTS_MAX = MTD_CARRY_SIZE / EVENT_SIZE };
+
+/* x86-64's numbers and sizes. unit 0: a string; times: the argument that says how many units, or -1.
+ * What goes out comes in as well: the kernel may leave a part of it as it is. */
+static const struct shape {
+	uint16_t nr;
+	struct pointer {
+		uint8_t arg, out;
+		uint16_t unit;
+		int8_t times;
+	} p[MTD_CARRY_MAX];
+	uint8_t n;
+} shapes[] = {
+	{ 0, { { 1, DATA_OUT, 1, 2 } }, 1 },				/* read */
+	{ 1, { { 1, DATA_IN, 1, 2 } }, 1 },				/* write */
+	{ 2, { { 0, DATA_IN, 0, -1 } }, 1 },				/* open */
+	{ 4, { { 0, DATA_IN, 0, -1 }, { 1, DATA_OUT, 144, -1 } }, 2 },	/* stat */
+	{ 5, { { 1, DATA_OUT, 144, -1 } }, 1 },				/* fstat */
+	{ 6, { { 0, DATA_IN, 0, -1 }, { 1, DATA_OUT, 144, -1 } }, 2 },	/* lstat */
+	{ 7, { { 0, DATA_OUT, 8, 1 } }, 1 },				/* poll */
+	{ 17, { { 1, DATA_OUT, 1, 2 } }, 1 },				/* pread64 */
+	{ 18, { { 1, DATA_IN, 1, 2 } }, 1 },				/* pwrite64 */
+	{ 21, { { 0, DATA_IN, 0, -1 } }, 1 },				/* access */
+	{ 22, { { 0, DATA_OUT, 8, -1 } }, 1 },				/* pipe */
+	{ 35, { { 0, DATA_IN, 16, -1 }, { 1, DATA_OUT, 16, -1 } }, 2 },	/* nanosleep */
+	{ 44, { { 1, DATA_IN, 1, 2 } }, 1 },				/* sendto */
+	{ 45, { { 1, DATA_OUT, 1, 2 } }, 1 },				/* recvfrom */
+	{ 54, { { 3, DATA_IN, 1, 4 } }, 1 },				/* setsockopt */
+	{ 96, { { 0, DATA_OUT, 16, -1 } }, 1 },				/* gettimeofday */
+	{ 98, { { 1, DATA_OUT, 144, -1 } }, 1 },			/* getrusage */
+	{ 201, { { 0, DATA_OUT, 8, -1 } }, 1 },				/* time */
+	{ 228, { { 1, DATA_OUT, 16, -1 } }, 1 },			/* clock_gettime */
+	{ 229, { { 1, DATA_OUT, 16, -1 } }, 1 },			/* clock_getres */
+	{ 230, { { 2, DATA_IN, 16, -1 }, { 3, DATA_OUT, 16, -1 } }, 2 },	/* clock_nanosleep */
+	{ NR_epoll_wait, { { 1, DATA_OUT, EVENT_SIZE, 2 } }, 1 },
+	{ 233, { { 3, DATA_IN, EVENT_SIZE, -1 } }, 1 },			/* epoll_ctl */
+	{ 257, { { 1, DATA_IN, 0, -1 } }, 1 },				/* openat */
+	{ 262, { { 1, DATA_IN, 0, -1 }, { 2, DATA_OUT, 144, -1 } }, 2 },	/* newfstatat */
+	{ NR_epoll_pwait, { { 1, DATA_OUT, EVENT_SIZE, 2 } }, 1 },
+	{ 293, { { 0, DATA_OUT, 8, -1 } }, 1 },				/* pipe2 */
+};
+
+static const struct shape *shape_of(int64_t nr)
+{
+	for (unsigned i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+		if (shapes[i].nr == nr)
+			return &shapes[i];
+	return NULL;
+}
+
+/* With its 0; more than room when there is none in it. */
+static uint64_t string_size(const char *s, uint64_t room)
+{
+	uint64_t n = 0;
+
+	while (n < room && is_shared((uint64_t)s + n, 1))
+		if (!s[n++])
+			return n;
+	return room + 1;
+}
+
+/* More than room: it does not travel so. */
+static uint64_t size_of(const struct pointer *p, const int64_t *args, uint64_t room)
+{
+	uint64_t at = (uint64_t)args[p->arg], times = p->times < 0 ? 1 : (uint64_t)args[p->times];
+
+	if (!is_shared(at, 1))
+		return room + 1;
+	if (!p->unit)
+		return string_size((const char *)at, room);
+	return times && times <= room / p->unit && is_shared(at, times * p->unit) ? times * p->unit : room + 1;
+}
+
+static uint64_t next_place(uint64_t at)
+{
+	return (at + 7) & ~7ull;
+}
+
+void carry_pack(struct mtd_message *m)
+{
+	const struct shape *s = mtd_node.pages >= 0 ? shape_of(m->v[0]) : NULL;
+	int64_t *args = m->v + 1;
+	uint64_t at = 0;
+
+	if (s && (s->nr == NR_epoll_wait || s->nr == NR_epoll_pwait) && args[2] > EVENTS_MAX)
+		args[2] = EVENTS_MAX;
+	for (unsigned i = 0; s && i < s->n; i++) {
+		int64_t *address = &args[s->p[i].arg];
+		uint64_t size = size_of(&s->p[i], args, sizeof(m->data) - at);
+
+		if (size > sizeof(m->data) - at)
+			continue;
+		__builtin_memcpy(m->data + at, (const void *)*address, size);
+		m->carried |= 1u << i;
+		*address = (int64_t)size;
+		at = next_place(at + size);
+	}
+}
+
+void carry_open(struct mtd_message *m, long *args)
+{
+	const struct shape *s = shape_of(m->v[0]);
+	uint64_t at = 0;
+
+	if (m->carried >> (s ? s->n : 0))
+		die_number("the other node sent data with a call that has none: ", (uint64_t)m->v[0]);
+	for (unsigned i = 0; s && i < s->n; i++) {
+		uint64_t size = (uint64_t)args[s->p[i].arg];
+
+		if (!(m->carried & 1u << i))
+			continue;
+		if (at > sizeof(m->data) || !size || size > sizeof(m->data) - at ||
+		    (!s->p[i].unit && m->data[at + size - 1]))
+			die_number("the other node sent data of a wrong size with call ", (uint64_t)m->v[0]);
+		args[s->p[i].arg] = (long)(m->data + at);
+		at = next_place(at + size);
+	}
+}
+
+void carry_unpack(const struct mtd_message *call, const struct mtd_message *result, const long *args)
+{
+	const struct shape *s = shape_of(call->v[0]);
+	uint64_t at = 0;
+
+	for (unsigned i = 0; s && i < s->n; i++) {
+		uint64_t size = (uint64_t)call->v[1 + s->p[i].arg];
+
+		if (!(call->carried & 1u << i))
+			continue;
+		if (s->p[i].out)
+			__builtin_memcpy((void *)args[s->p[i].arg], result->data + at, size);
+		at = next_place(at + size);
+	}
+}
