@@ -193,6 +193,8 @@ _Noreturn void fork_program(void);
 /* A system call of this ISA's kernel. */
 long isa_call(long nr, long a, long b, long c, long d, long e, long f);
 void isa_set_thread_pointer(void *tp);
+/* A counter that all processors of a machine share, of constant speed. */
+uint64_t isa_ticks(void);
 /* What a signal handler returns to; 0: the kernel has it. */
 uint64_t isa_signal_return(void);
 _Noreturn void isa_run_on_stack(void *top, void (*fn)(void));

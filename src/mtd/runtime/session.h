@@ -47,6 +47,15 @@ struct mtd_config {
 	} rate[];
 };
 
+enum mtd_tick {
+	MTD_TICK_POINT,		/* a point decides to switch */
+	MTD_TICK_UNWOUND,	/* the last record is written */
+	MTD_TICK_ARRIVED,	/* the other process has been told */
+	MTD_TICK_REWOUND,	/* the innermost function is there again */
+	MTD_TICK_DRAWN,		/* it goes on: the next count is drawn */
+	_MTD_TICK_MAX,
+};
+
 /* The first page of the shared region MTD_CONTROL: counters for the launcher. The program itself can
  * write there, so nothing may rely on them. */
 struct mtd_control {
@@ -55,6 +64,10 @@ struct mtd_control {
 	uint64_t stays;		/* the program has asked not to be moved */
 	uint64_t want, want_ssp;	/* enum mtd_want, and the top of the shadow stack then */
 	int64_t forked;		/* the result of fork */
+	/* For measuring: when the program has set it, the runtime notes the time of what it does at the
+	 * last switch from home ([0]) and the last one back ([1]), in ticks of isa_ticks(). */
+	uint64_t watch;
+	uint64_t tick[2][_MTD_TICK_MAX];
 };
 
 /* Also in mtd/libc/mtd.h. */

@@ -50,12 +50,16 @@ static uint32_t generation(void)
 static int64_t draw(const struct mtd_config *c, unsigned d)
 {
 	static uint64_t random[63];	/* private: the kernel writes it */
+	unsigned digits = 0;
 	int64_t n = 0;
 
 	if (!c || !c->largest[d] || control()->stays)
 		return INT64_MAX;
-	get_random(random, sizeof(random));
-	for (int k = 0; k < 63; k++)
+	/* Higher digits are 1 less often: from some on never. */
+	while (digits < 63 && c->bit[d][digits])
+		digits++;
+	get_random(random, digits * sizeof(random[0]));
+	for (unsigned k = 0; k < digits; k++)
 		if (random[k] < c->bit[d][k])
 			n |= (int64_t)1 << k;
 	return n;
@@ -100,11 +104,24 @@ static int accept_point(uint32_t function, uint32_t where)
 	return (uint64_t)random * largest < (uint64_t)rate << 32;
 }
 
+/* to_home: which switch it is. The program can write to watch, so it is no more than a wish. */
+static void note(enum mtd_tick what, int to_home)
+{
+	if (control()->watch)
+		control()->tick[to_home][what] = isa_ticks();
+}
+
+static int is_other(void)
+{
+	return mtd_node.role == ROLE_OTHER;
+}
+
 /* Of the switch that has begun. */
 static int64_t switch_ssp, switch_frames;
 
 static int begin_unwinding(void)
 {
+	note(MTD_TICK_POINT, is_other());
 	control()->record_top = MTD_RECORDS;
 	switch_ssp = (int64_t)__mtd_ssp;
 	switch_frames = (int64_t)control()->frames;
@@ -187,7 +204,9 @@ void __mtd_resumed(void)
 	if (control()->record_top != MTD_RECORDS)
 		die("frame records are left although the innermost function runs again");
 	__mtd_mode = MTD_RUN;
+	note(MTD_TICK_REWOUND, !is_other());
 	draw_count();
+	note(MTD_TICK_DRAWN, !is_other());
 }
 
 /* ---- jumps ----------------------------------------------------------------------------------- */
@@ -251,8 +270,10 @@ static void serve(void)
 	for (;;) {
 		if (link_receive(&m) < 0)
 			leave(EXIT_PEER_GONE);
-		if (m.type == MTD_SWITCH)
+		if (m.type == MTD_SWITCH) {
+			note(MTD_TICK_ARRIVED, !is_other());
 			return;
+		}
 		if (m.type == MTD_END)
 			leave((int)m.v[0]);
 		if (m.type != MTD_CALL)
@@ -281,6 +302,7 @@ static void leave_node(void)
 	control()->switches++;
 	if (control()->want == MTD_WANT_SWITCH)
 		control()->want = MTD_WANT_NOTHING;
+	note(MTD_TICK_UNWOUND, is_other());
 	link_send(MTD_SWITCH, v, 3);
 	serve();
 }

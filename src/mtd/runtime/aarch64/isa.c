@@ -118,3 +118,11 @@ void isa_stop_waiting(void *context)
 	if (*at >= (uint64_t)mtd_wait_begins && *at < (uint64_t)mtd_wait_ends)
 		*at = (uint64_t)mtd_wait_stopped;
 }
+
+uint64_t isa_ticks(void)
+{
+	uint64_t ticks;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+	return ticks;
+}

@@ -115,3 +115,8 @@ void isa_stop_waiting(void *context)
 	if (*at >= (uint64_t)mtd_wait_begins && *at < (uint64_t)mtd_wait_ends)
 		*at = (uint64_t)mtd_wait_stopped;
 }
+
+uint64_t isa_ticks(void)
+{
+	return __builtin_ia32_rdtsc();
+}
