@@ -131,7 +131,7 @@ static int probe_bpf(char *detail)
 	if (r < 0)
 		return check_say(detail, r, "%s", why);
 	recorder_close(recorder);
-	return 0;
+	return check_say(detail, 0, "leaders on this machine are captured so");
 }
 
 /* ---- packets held until the verdict ---- */
@@ -280,7 +280,8 @@ const struct check check_host[] = {
 	{"btf", CHECK_NICE, "--capture bpf: type information of the kernel",
 	 "a kernel with CONFIG_DEBUG_INFO_BTF, as Debian's", probe_btf},
 	{"bpf", CHECK_NICE, "--capture bpf: a leader whose calls are recorded by the kernel, without stops",
-	 NEEDS_ROOT ", or setcap cap_bpf,cap_perfmon+ep chiral", probe_bpf},
+	 NEEDS_ROOT ", or setcap cap_bpf,cap_perfmon+ep chiral; until then leaders are captured by ptrace",
+	 probe_bpf},
 	{"net-namespace", CHECK_NICE, LATER "networks of the variants' own",
 	 NEEDS_ROOT, probe_netns},
 	{"nfqueue", CHECK_NICE, LATER "hold packets until they are verified",

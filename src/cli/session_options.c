@@ -217,7 +217,7 @@ int session_options_parse(int argc, char **argv, unsigned allowed, const char *u
 	char shorts[8];
 	int c;
 
-	*ret = (struct session_options){ .config = { .status_fd = -1 } };
+	*ret = (struct session_options){ .config = { .status_fd = -1, .start.capture = CAPTURE_AUTO } };
 	make_getopt(allowed, options, shorts);
 	while ((c = getopt_long(argc, argv, shorts, options, NULL)) >= 0) {
 		if (c == 'h' || c == O_HELP) {

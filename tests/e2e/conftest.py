@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the end-to-end tests: the chiral binary, one microVM for the whole run, a limit for
 every test, and the check that no test leaves a process behind."""
+import functools
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -51,6 +53,8 @@ def pytest_configure(config):
 
     signal.signal(signal.SIGTERM, terminated)
     config.addinivalue_line("markers", f"limit(seconds): give up after so long ({DEFAULT_LIMIT})")
+    config.addinivalue_line("markers", "bpf: the kernel has to record calls; skipped where it may not")
+    config.addinivalue_line("markers", "stops: leaders are captured by ptrace where a test does not say")
 
 
 class OverTime(Exception):
@@ -107,10 +111,22 @@ def combo(request):
     return request.param
 
 
+@functools.lru_cache
+def checks(chiral_path):
+    """What `chiral check` finds on this machine."""
+    found = json.loads(subprocess.run([chiral_path, "check", "--json"], stdout=subprocess.PIPE,
+                                      check=True).stdout)["checks"]
+    return {c["name"]: c["ok"] for c in found}
+
+
 @pytest.fixture
 def chiral(chiral_path, request):
     """Starts sessions; ends them after the test and fails it when a process is left."""
-    c = Chiral(chiral_path, request.config.getoption("--chiral-capture"))
+    marked = request.node.get_closest_marker
+    if marked("bpf") and not checks(chiral_path)["bpf"]:
+        pytest.skip("the kernel records calls for nobody here; `chiral check` says why")
+    c = Chiral(chiral_path, request.config.getoption("--chiral-capture") or
+               ("ptrace" if marked("stops") else None))
     yield c
     c.close()
 
@@ -132,8 +148,7 @@ def live(build, chiral):
 @pytest.fixture
 def one_processor(chiral):
     """Programs are shown the same processor on both nodes, as far as this machine can do that."""
-    checks = json.loads(chiral.command("check", "--json").stdout)["checks"]
-    if not next(c for c in checks if c["name"] == "processor")["ok"]:
+    if not checks(chiral.path)["processor"]:
         pytest.skip("this machine has no CPUID faulting")
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from chiral import EXIT_OWN_FAILURE, LOCAL_LOCAL, MARKER, NATIVE, wait_until
 
+pytestmark = pytest.mark.bpf
+
 # Programs that do the same twice, apart from what is taken out below.
 PROGRAMS = {
     "true": ["/bin/true"],
@@ -183,18 +185,28 @@ def chiral_for_all(chiral_path, tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_without_privilege(chiral_for_all, tmp_path):
-    """auto says in one line that stops are used, bpf is an error."""
+    """auto, which is the default, says in one line that stops are used; bpf is an error."""
     home = tmp_path / "home"
     home.mkdir()
     home.chmod(0o777)
     env = {**os.environ, "XDG_RUNTIME_DIR": str(home)}
-    argv = [chiral_for_all, "run", "--follower", "local", "--capture"]
-    done = without_bpf([*argv, "auto", "--", "/bin/echo", "hello"], env=env)
-    assert done.returncode == 0 and done.stdout == b"hello\n", done.stderr
-    assert done.stderr.count(b"\n") == 1 and b"captured by ptrace" in done.stderr
-    done = without_bpf([*argv, "bpf", "--", "/bin/echo", "hello"], env=env)
+    argv = [chiral_for_all, "run", "--follower", "local"]
+    for asked, lines in [[], 1], [["--capture", "auto"], 1], [["--capture", "ptrace"], 0]:
+        done = without_bpf([*argv, *asked, "--", "/bin/echo", "hello"], env=env)
+        assert done.returncode == 0 and done.stdout == b"hello\n", done.stderr
+        assert done.stderr.count(b"\n") == lines and done.stderr.count(b"captured by ptrace") == lines
+    done = without_bpf([*argv, "--capture", "bpf", "--", "/bin/echo", "hello"], env=env)
     assert done.returncode == EXIT_OWN_FAILURE and done.stdout == b"", done.stderr
     assert b"--capture ptrace" in done.stderr
+
+
+@pytest.mark.parametrize("level", ["async", "lockstep"])
+def test_default(chiral, level):
+    """Nobody asked for anything: nothing is said, and the kernel records where it may."""
+    chiral.capture = None
+    s = chiral.run(LOCAL_LOCAL, ["/bin/echo", "hello"], ["--level", level]).expect(0)
+    assert s.stdout() == b"hello\n" and s.stderr() == "", s.story()
+    assert ("recorded" in s.status[-1]) == (level == "async"), s.status
 
 
 def test_lockstep_stops(chiral):

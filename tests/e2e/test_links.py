@@ -15,6 +15,9 @@ from delay import DelayProxy
 from website import FILES, SMALL, Website
 
 
+pytestmark = pytest.mark.stops
+
+
 class Pair:
     """A leader and its follower that meet at an address."""
 

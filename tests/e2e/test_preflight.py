@@ -12,6 +12,8 @@ import pytest
 from chiral import EXIT_DIVERGENCE, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND
 from nodes import Beside, Here, InGuest
 
+pytestmark = pytest.mark.stops
+
 MACHINES = {"x86_64": 62, "aarch64": 183}      # EM_* of elf.h
 
 

@@ -33,8 +33,7 @@ def test_timer_signals(live, combo, level, request):
     assert signals >= seconds * 20 and nested > seconds and rounds > seconds, s.story()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel records for root only")
-@pytest.mark.parametrize("how", ["ptrace", "bpf"])
+@pytest.mark.parametrize("how", ["ptrace", pytest.param("bpf", marks=pytest.mark.bpf)])
 @pytest.mark.parametrize("role", ["leader", "follower"])
 def test_continued_all_the_time(chiral, build, role, how):
     """SIGCONT takes back other signals that stop, the recorder's as well, and ends clone(2) early."""
@@ -101,7 +100,7 @@ def test_processes_leave_nothing(live, level, request):
 
 
 @pytest.mark.limit(7200)
-@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel records for root only")
+@pytest.mark.bpf
 def test_recorded_calls_for_a_slow_follower(chiral, build, request):
     """Each call writes its number: one that was lost, doubled or out of order is an alarm."""
     count = request.config.getoption("--storm-calls")
