@@ -164,7 +164,7 @@ def test_leader_waits(chiral, policy, tmp_path, rule, held):
     leader_waits(chiral, ["/bin/sh", "-c", script], ["--policy", path], tmp_path, held)
 
 
-@pytest.mark.parametrize("capture", ["ptrace", "bpf"])
+@pytest.mark.parametrize("capture", ["ptrace", pytest.param("bpf", marks=pytest.mark.bpf)])
 @pytest.mark.parametrize("marks,held", [((1,), True), ((0,), False), ((1, 0), False)])
 def test_region_of_the_program(chiral, tmp_path, marks, held, capture):
     """chiral_region() of chiral.h: what the program does in a region waits for the followers."""
