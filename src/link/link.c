@@ -20,6 +20,7 @@ struct link {
 	int read_failed;  /* -errno that link_recv() returns for good */
 	int write_failed; /* -errno that link_send() and link_flush() return for good */
 	size_t queue_max;
+	int64_t heard_at;
 	struct framing in;
 	struct buffer out;
 	char *peer;
@@ -225,6 +226,7 @@ static int read_some(struct link *l)
 
 		if (n > 0) {
 			b->tail += (size_t)n;
+			l->heard_at = time_now_ms();
 			return 1;
 		}
 		if (n == 0)
@@ -236,6 +238,11 @@ static int read_some(struct link *l)
 		link_fail(l, 0, "cannot be read from: %s", strerror(errno));
 		return link_break(l, -EPIPE);
 	}
+}
+
+int64_t link_heard_at(const struct link *l, int64_t known)
+{
+	return l->heard_at > known ? l->heard_at : known;
 }
 
 int link_recv(struct link *l, struct frame *ret)

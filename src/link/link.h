@@ -61,6 +61,9 @@ int link_recv(struct link *l, struct frame *ret);
 /* Blocks up to timeout_ms (-1: for ever) for the next frame, and writes the queue meanwhile: 1,
  * -ETIMEDOUT, or as link_recv(). */
 int link_recv_wait(struct link *l, int timeout_ms, struct frame *ret);
+/* When the peer was heard last: known, or when bytes came later, of a frame that is not complete yet (a large
+ * one takes its time). time_now_ms(). */
+int64_t link_heard_at(const struct link *l, int64_t known);
 /* One sentence without a full stop; "" when nothing went wrong. */
 const char *link_error(const struct link *l);
 

@@ -68,6 +68,7 @@ static void check_hub(struct leader *l)
 	if (now - l->looked_at > 2 * HEARTBEAT_INTERVAL_MS)
 		l->heard_at = now;
 	l->looked_at = now;
+	l->heard_at = link_heard_at(l->link, l->heard_at);
 	if (l->dead || now - l->heard_at <= PEER_TIMEOUT_MS)
 		return;
 	log_error("the hub has been silent for %d s; ending the leader", PEER_TIMEOUT_MS / 1000);

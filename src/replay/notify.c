@@ -139,6 +139,7 @@ static void on_timers(struct replay *rp)
 	if (now - rp->looked_at > 2 * HEARTBEAT_INTERVAL_MS)
 		rp->heard_at = now;
 	rp->looked_at = now;
+	rp->heard_at = link_heard_at(rp->link, rp->heard_at);
 	if (rp->err == 0 && now - rp->heard_at > (rp->started ? PEER_TIMEOUT_MS : START_TIMEOUT_MS)) {
 		log_error("the hub has been silent for %d s; ending the follower",
 			  (int)(now - rp->heard_at) / 1000);

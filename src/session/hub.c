@@ -109,7 +109,8 @@ static void read_source(struct hub *h)
 
 static void check_silence(struct hub *h, struct peer *p, int64_t now)
 {
-	if (p->link && !p->exited && !p->dropped && now - p->heard_at > PEER_TIMEOUT_MS)
+	if (p->link && !p->exited && !p->dropped &&
+	    now - link_heard_at(p->link, p->heard_at) > PEER_TIMEOUT_MS)
 		hub_lost(h, p, "it is silent");
 }
 

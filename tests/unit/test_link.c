@@ -106,6 +106,28 @@ static void test_byte_by_byte(void **state)
 	link_free(l);
 }
 
+/* A peer is not silent while a large frame of its is on its way. */
+static void test_heard_within_a_frame(void **state)
+{
+	int64_t begin = time_now_ms();
+	struct writer w = { 0 };
+	struct frame f;
+	struct link *l;
+	int fd;
+
+	l = link_and_fd(&fd);
+	assert_int_equal(link_recv(l, &f), 0);
+	assert_int_equal(link_heard_at(l, 77), 77);
+	put_frame(&w, 20, FRAME_EVENTS, 0, big, 20);
+	write_all(fd, w.data, 12);
+	assert_int_equal(link_recv(l, &f), 0);
+	assert_true(link_heard_at(l, 77) >= begin);
+	assert_int_equal(link_heard_at(l, INT64_MAX), INT64_MAX);
+	close(fd);
+	writer_free(&w);
+	link_free(l);
+}
+
 /* Every prefix of two frames, then the end of the stream. */
 static void test_truncation(void **state)
 {
@@ -339,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),	   cmocka_unit_test(test_batches),
 		cmocka_unit_test(test_byte_by_byte),	   cmocka_unit_test(test_truncation),
+		cmocka_unit_test(test_heard_within_a_frame),
 		cmocka_unit_test(test_refused),		   cmocka_unit_test(test_peer_stops_reading),
 		cmocka_unit_test(test_default_bound),	   cmocka_unit_test(test_write_after_close),
 		cmocka_unit_test(test_recv_wait),	   cmocka_unit_test(test_drain),
