@@ -11,6 +11,8 @@ PYTHON := /usr/bin/python3
 FUZZ_SECONDS ?= 600
 # How often `make matrix` runs each program.
 ROUNDS ?= 1
+# Options for `make bench-mtd`, as --part latency.
+BENCH_MTD ?=
 # Attacks of `make demo-mtd`, on a program that stays and on one that moves.
 TRIES ?= 1000
 
@@ -52,7 +54,7 @@ bench: all	## native, strace and Chiral side by side, then what capturing costs 
 	@$(PYTHON) tests/bench/capture.py --build $(BUILD)
 
 bench-mtd: native	## what moving costs: points, switches, calls of the other node, servers
-	@$(PYTHON) tests/bench/moving.py --build $(BUILD)
+	@$(PYTHON) tests/bench/moving.py --build $(BUILD) $(BENCH_MTD)
 
 storm: all	## signals for 30 s, 5000 processes in a row and 20 million calls
 	@$(PYTHON) -m pytest -p no:cacheprovider -s --chiral-build=$(BUILD) --storm-seconds=30 \
