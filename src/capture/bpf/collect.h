@@ -18,6 +18,10 @@
  * that call has no stop of its own, so such a thread is continued to its next entry stop, whatever call
  * it is, and that call is captured by the tracer.
  *
+ * The recorder's SIGSTOP cannot be blocked. SIGCONT takes it back, but stops a seized thread itself before
+ * that goes on (kernel/signal.c, ptrace_trap_notify()): the tracer sees it in any case. The other way round,
+ * SIGSTOP takes back a SIGCONT that waits because the program has blocked it: such a one may be lost.
+ *
  * An ignored signal interrupts traced threads too. A call that it ended for good, although it would not
  * have natively, is executed anew by the tracer, which masks such signals (ptrace_signal.c).
  *
