@@ -221,6 +221,14 @@ def check_struct(s):
         f["canon_off"], f["canon_size"] = off, size
         off += size
     s["canon_size"] = off
+    s["plain"] = [is_plain(s, isa) for isa in range(len(ISAS))]
+
+
+def is_plain(s, isa):
+    """The canonical form is the native one, byte for byte, in both directions."""
+    return s["size"][isa] == s["canon_size"] and all(
+        f["kind"] in ("bytes", "uint", "sint", "fd", "pid") and f["dir"] == "DIR_INOUT" and
+        f["off"][isa] == f["canon_off"] and f["size"][isa] == f["canon_size"] for f in s["fields"])
 
 
 # ---- calls.tbl ----------------------------------------------------------------------------------
@@ -581,7 +589,9 @@ def emit_structs(structs):
     out.append("const struct struct_spec struct_specs[_STRUCT_MAX] = {")
     for s in structs.values():
         out.append(f"\t[STRUCT_{c_name(s['name'])}] = {{ {c_string(s['name'])}, {s['canon_size']}, "
-                   f"{{ {s['size'][0]}, {s['size'][1]} }}, {len(s['fields'])}, fields_{s['name']} }},")
+                   f"{{ {s['size'][0]}, {s['size'][1]} }}, "
+                   f"{{ {int(s['plain'][0])}, {int(s['plain'][1])} }}, "
+                   f"{len(s['fields'])}, fields_{s['name']} }},")
     out += ["};", ""]
     return out
 

@@ -244,6 +244,7 @@ struct struct_spec {
 	const char *name;	/* "stat", "epoll_event" */
 	uint16_t canon_size;	/* canonical: fields in table order, packed, no padding */
 	uint16_t size[_ISA_MAX];
+	bool plain[_ISA_MAX];	/* native and canonical are the same bytes, in both directions */
 	uint8_t n_fields;
 	const struct field_spec *fields;
 };

@@ -238,11 +238,21 @@ static int structs_capture_beyond(const struct call_view *v, unsigned i, struct 
 	return capture_beyond(v, i, to, (size_t)cap);
 }
 
+/* Elements that are in one place and as they are to be. NULL: they have to be read, or converted. */
+static const uint8_t *structs_peek(const struct call_view *v, const struct struct_spec *s, uint64_t addr,
+				   uint64_t count, size_t size)
+{
+	if (!s->plain[v->cx->isa] || size != s->canon_size || !v->cx->mem->peek)
+		return NULL;
+	return v->cx->mem->peek(v->cx->mem, addr, count * size);
+}
+
 int structs_capture(const struct call_view *v, unsigned i, struct sink *to)
 {
 	const struct struct_spec *s = &struct_specs[v->row->args[i].what];
 	uint8_t native[STRUCT_BATCH], canon[STRUCT_SIZE_MAX];
 	uint64_t addr = v->raw[i], count, batch;
+	const uint8_t *plain;
 	size_t size, got;
 	int r, q = 0;
 
@@ -251,6 +261,11 @@ int structs_capture(const struct call_view *v, unsigned i, struct sink *to)
 	r = structs_shape(v, i, s, &count, &size);
 	if (r < 0 || count == 0)
 		return r;
+	plain = structs_peek(v, s, addr, count, size);
+	if (plain) {
+		q = sink_bytes(to, plain, count * size);
+		count = 0;
+	}
 	if (size < s->size[v->cx->isa])
 		memset(native, 0, sizeof(native));
 	batch = size ? sizeof(native) / s->size[v->cx->isa] : 1;
