@@ -26,6 +26,8 @@
 #include "bpf_regs.h"
 #include "calls/recorded.h"
 #include "capture/bpf/record.h"
+#include "capture/bpf/lengths.bpf.h"
+#include "capture/bpf/pieces.bpf.h"
 #include "capture/bpf/rings.bpf.h"
 
 #define SIGKILL 9
@@ -52,16 +54,6 @@ const volatile struct record_desc descs[RECORD_CALLS_MAX];
 /* The monitor's pid namespace, when it is not the first one. */
 const volatile __u64 pidns_dev, pidns_ino;
 
-/* A call being recorded. */
-struct job {
-	struct pt_regs *regs;
-	long ret;
-	__u64 arg[8]; /* six; any 3-bit index is safe */
-	__u32 nr, tid;
-	__u32 kind; /* enum record_kind */
-	int wake;
-};
-
 static __always_inline __u32 own_tid(struct task_struct *t)
 {
 	struct bpf_pidns_info ns = {};
@@ -71,206 +63,6 @@ static __always_inline __u32 own_tid(struct task_struct *t)
 	if (bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ns, sizeof(ns)))
 		return 0;
 	return ns.pid;
-}
-
-static __always_inline __u64 arg_of(const struct job *j, unsigned i)
-{
-	return j->arg[i & 7];
-}
-
-/* Not readable: nothing. The part itself tells, for it cannot be read either or is of no use then. */
-static __always_inline __u64 number_at(__u64 addr)
-{
-	__u32 n = 0;
-
-	bpf_probe_read_user(&n, sizeof(n), (void *)addr);
-	return n;
-}
-
-/* A length, from the register that it may be in, or the constant, and from the result. Functions that
- * are not static are verified by themselves: their branches cost their callers nothing. */
-__noinline __u64 number(__u32 kind, __u32 width, __u64 arg, __u64 ret)
-{
-	__s64 v = (__s64)arg;
-
-	if (kind == RECORD_LEN_CONST)
-		return arg;
-	if (kind == RECORD_LEN_DEREF)
-		return number_at(arg);
-	if (kind == RECORD_LEN_RET)
-		v = (__s64)ret;
-	else if (width == RECORD_U32)
-		return (__u32)arg;
-	else if (width == RECORD_U64)
-		return arg;
-	else if (width == RECORD_S32)
-		v = (__s32)arg;
-	return v > 0 ? (__u64)v : 0;
-}
-
-static __always_inline __u64 number_of(const struct job *j, const struct record_number *n)
-{
-	__u64 arg = n->kind == RECORD_LEN_CONST ? n->value : arg_of(j, n->arg);
-
-	return number(n->kind, n->width, arg, (__u64)j->ret);
-}
-
-/* Bytes, or elements of an iovec, of a part with these flags and this scale. What is over 2^32 is far over
- * every bound. */
-__noinline __u64 scaled(__u64 n, __u64 cap, __u32 flags, __u32 scale)
-{
-	if ((flags & RECORD_PART_CAPPED) && n > cap)
-		n = cap;
-	if (n > 0xffffffff)
-		return n;
-	return flags & RECORD_PART_BITS ? (n + 7) / 8 : n * scale;
-}
-
-static __always_inline __u64 part_len(const struct job *j, const struct record_part *p)
-{
-	__u64 cap = p->flags & RECORD_PART_CAPPED ? number_of(j, &p->cap) : 0;
-
-	return scaled(number_of(j, &p->len), cap, p->flags, p->scale);
-}
-
-static __always_inline void fill_data(struct record *r, int kind, __u64 addr, __u32 len, __u32 tid)
-{
-	r->kind = (__u8)kind;
-	r->string = 0;
-	r->reason = 0;
-	r->vector = 0;
-	r->tid = tid;
-	r->addr = addr;
-	r->len = len;
-	r->nr = 0;
-}
-
-/* DATA record. 0, or why there is none. Verified by itself, so that loops around it cost the verifier nothing. */
-__noinline int put_piece(__u64 addr, __u64 len, __u32 tid)
-{
-	struct writing w;
-	int err;
-
-	if (!begin_record(&w, RING_SLOTS / 4))
-		return RECORD_FULL;
-	err = copy_memory(&w, addr, len);
-	fill_data(w.record, err ? RECORD_NONE : RECORD_DATA, addr, (__u32)len, tid);
-	end_record(&w);
-	return err;
-}
-
-/* n bytes of a string, with its NUL, into room for max. 0: it is longer, -1: it cannot be read. */
-static __always_inline long read_string(struct writing *w, __u64 addr, const __u32 max, int *ret_full)
-{
-	__u8 *to = take_bytes(w, max);
-	long n;
-
-	*ret_full = !to;
-	if (!to)
-		return -1;
-	n = bpf_probe_read_user_str(to, max, (void *)addr);
-	if (n <= 0)
-		return -1;
-	return n < max ? n : 0;
-}
-
-/* Most are short. */
-__noinline int put_string(__u64 addr, __u32 tid)
-{
-	struct writing w;
-	int full;
-	long n;
-
-	if (!begin_record(&w, RING_SLOTS / 4))
-		return RECORD_FULL;
-	n = read_string(&w, addr, 256, &full);
-	if (n == 0)
-		n = read_string(&w, addr, RECORD_STRING_MAX, &full);
-	fill_data(w.record, n > 0 ? RECORD_DATA : RECORD_NONE, addr, n > 0 ? (__u32)n : 0, tid);
-	w.record->string = 1;
-	end_record(&w);
-	if (n > 0)
-		return 0;
-	return full ? RECORD_FULL : n == 0 ? RECORD_LARGE : RECORD_UNREAD;
-}
-
-/* All of a buffer, in pieces. */
-__noinline int put_bytes(__u64 addr, __u64 len, __u32 tid)
-{
-	int err;
-
-	for (unsigned i = 0; i < RECORD_PIECES_MAX; i++) {
-		if (len <= RECORD_PIECE_MAX)
-			return len ? put_piece(addr, len, tid) : 0;
-		err = put_piece(addr, RECORD_PIECE_MAX, tid);
-		if (err)
-			return err;
-		addr += RECORD_PIECE_MAX;
-		len -= RECORD_PIECE_MAX;
-	}
-	return RECORD_LARGE;
-}
-
-/* The array, then max bytes of what it describes. */
-__noinline int put_iovec(__u64 addr, __u64 count, __u64 max, __u32 tid)
-{
-	struct record_iov iov;
-	int err;
-
-	if (count > RECORD_IOV_MAX)
-		return RECORD_LARGE;
-	err = put_piece(addr, count * sizeof(iov), tid);
-	if (err)
-		return err;
-	for (unsigned i = 0; i < RECORD_IOV_MAX; i++) {
-		if (i >= count || !max)
-			return 0;
-		if (bpf_probe_read_user(&iov, sizeof(iov), (void *)(addr + i * sizeof(iov))))
-			return RECORD_UNREAD;
-		if (iov.len > max)
-			iov.len = max;
-		err = put_bytes(iov.addr, iov.len, tid);
-		if (err)
-			return err;
-		max -= iov.len;
-	}
-	return 0;
-}
-
-/* The header as it is now, so that what it points to is what is recorded, whatever other threads do to it. */
-static __always_inline int put_header(__u64 addr, const struct record_msg *m, __u32 tid)
-{
-	struct writing w;
-	__u8 *to;
-
-	if (!begin_record(&w, RING_SLOTS / 4))
-		return RECORD_FULL;
-	to = take_bytes(&w, sizeof(*m));
-	fill_data(w.record, to ? RECORD_DATA : RECORD_NONE, addr, sizeof(*m), tid);
-	if (to)
-		*(struct record_msg *)to = *m;
-	end_record(&w);
-	return to ? 0 : RECORD_FULL;
-}
-
-/* what: enum record_what; max: bytes that were moved. */
-__noinline int put_message(__u64 addr, __u32 what, __u64 max, __u32 tid)
-{
-	struct record_msg m;
-	int err;
-
-	if (bpf_probe_read_user(&m, sizeof(m), (void *)addr))
-		return RECORD_UNREAD;
-	err = put_header(addr, &m, tid);
-	if (err)
-		return err;
-	if (what == RECORD_MSG_ROOM)
-		return put_bytes(m.iov, m.iov_len * sizeof(struct record_iov), tid);
-	if (m.name && m.name_len)
-		err = put_piece(m.name, m.name_len > RECORD_NAME_MAX ? RECORD_NAME_MAX : m.name_len, tid);
-	if (!err && m.control && m.control_len)
-		err = put_piece(m.control, m.control_len, tid);
-	return err ? err : put_iovec(m.iov, m.iov_len, max, tid);
 }
 
 static __always_inline void fill_call(struct record *r, const struct job *j, __u64 addr, __u32 len, int vector)
@@ -335,16 +127,6 @@ static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
 		return give_up();
 	fill_call(w.record, j, addr, (__u32)len, 0);
 	return end_call(j, &w, copy_memory(&w, addr, len));
-}
-
-/* Memory of any kind, enum record_what. max: bytes that were moved. */
-__noinline int put_memory(__u32 what, __u64 addr, __u64 len, __u64 max, __u32 tid)
-{
-	if (what == RECORD_STRING)
-		return put_string(addr, tid);
-	if (what == RECORD_IOVEC)
-		return put_iovec(addr, len, max, tid);
-	return what >= RECORD_MSG_SENT ? put_message(addr, what, max, tid) : put_bytes(addr, len, tid);
 }
 
 static __always_inline int put_part(const struct job *j, const struct record_part *p)
