@@ -48,6 +48,7 @@ static const char usage[] =
 	"  --other NODE            where else it runs: local:arm64 (the default; local:amd64 for a home\n"
 	"                          that is local:arm64), in an emulator, local:amd64, a second process,\n"
 	"                          or a node, as below; local when home is on a node\n"
+	"  --publish HOST:GUEST    port of this machine that leads to one of a home in the microVM\n"
 	"  --pages HOW             how the two keep one memory: shm, one memory file (the default on\n"
 	"                          this machine); uffd or segv, pages that are sent (auto: what the\n"
 	"                          node can do, the default elsewhere)\n"

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "mtd/run.h"
+#include "node/microvm.h"
 #include "node/node.h"
 
 #include <errno.h>
@@ -73,6 +74,26 @@ static int parse_descriptor(const char *text, int *ret)
 	return 0;
 }
 
+#define PUBLISH_MAX 32
+
+static int add_publish(const char *text, struct mtd_run *run)
+{
+	static const char *list[PUBLISH_MAX + 1];
+	unsigned host, guest, n = 0;
+
+	while (list[n])
+		n++;
+	if (microvm_publish_parse(text, &host, &guest) < 0)
+		return -EINVAL;
+	if (n == PUBLISH_MAX) {
+		log_error("--publish: at most %d ports", PUBLISH_MAX);
+		return -EINVAL;
+	}
+	list[n] = text;
+	run->publish = list;
+	return 0;
+}
+
 static int parse_option(int c, struct mtd_run *run)
 {
 	switch (c) {
@@ -85,6 +106,8 @@ static int parse_option(int c, struct mtd_run *run)
 		return parse_place(optarg, &run->home);
 	case 'o':
 		return parse_place(optarg, &run->other);
+	case 'u':
+		return add_publish(optarg, run);
 	case 'P':
 		return parse_pages(optarg, run);
 	case 'j':
@@ -102,6 +125,10 @@ static int choose_places(struct mtd_run *run)
 
 	if (!run->other.node)
 		run->other = (struct mtd_place){ "local", isa };
+	if (run->home.isa >= 0 && run->publish) {
+		log_error("--publish: ports are those of a home in the microVM (--home microvm)");
+		return -EINVAL;
+	}
 	if (run->home.isa >= 0 || run->other.isa >= 0)
 		return 0;
 	log_error("--home %s --other %s: one of the two has to be this machine, local", run->home.node,
@@ -136,6 +163,7 @@ int cmd_run_mtd(int argc, char **argv)
 		{ "points", required_argument, NULL, 'p' },
 		{ "home", required_argument, NULL, 'H' },
 		{ "other", required_argument, NULL, 'o' },
+		{ "publish", required_argument, NULL, 'u' },
 		{ "pages", required_argument, NULL, 'P' },
 		{ "json-status-fd", required_argument, NULL, 'j' },
 		{ 0 },

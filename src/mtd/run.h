@@ -18,6 +18,7 @@ struct mtd_run {
 	char **argv;		/* argv[0]: the program's path without ".x86_64" */
 	const char *points;	/* the points file */
 	struct mtd_place home, other;
+	const char *const *publish;	/* HOST:GUEST, NULL-terminated: ports of a home in the microVM; or NULL */
 	bool pages_chosen;	/* by the user: the next two */
 	bool one_memory;	/* both processes here, on one memory file, without pagers */
 	enum mtd_how how;	/* else: how the other node watches its memory */

@@ -100,7 +100,7 @@ static int start(struct nodes *s)
 		return r;
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return log_errno(EIO, "cannot get random bytes for the session");
-	r = peer_connect(&s->peer, place(s, THERE)->node, NULL, id);
+	r = peer_connect(&s->peer, place(s, THERE)->node, s->run->publish, id);
 	if (r == 0)
 		r = start_there(s);
 	return r < 0 ? r : start_here(s);

@@ -15,33 +15,33 @@ events {{ worker_connections 128; }}
 http {{
   access_log off; keepalive_requests 100000000; default_type application/octet-stream;
   client_body_temp_path {root}/t1;
-  server {{ listen 127.0.0.1:{port}; root {root}/www; }}
+  server {{ listen {host}:{port}; root {root}/www; }}
 }}
 """
 LIGHTTPD = """\
 server.document-root = "{root}/www"
 server.port = {port}
-server.bind = "127.0.0.1"
+server.bind = "{host}"
 server.errorlog = "{root}/error.log"
 server.max-keep-alive-requests = 100000000
 mimetype.assign = ( "" => "application/octet-stream" )
 """
 
 
-def _write_config(text, root, port):
+def _write_config(text, root, port, host):
     path = os.path.join(root, "conf")
     with open(path, "w", encoding="ascii") as f:
-        f.write(text.format(root=root, port=port))
+        f.write(text.format(root=root, port=port, host=host))
     return path
 
 
-def nginx(root, port):
+def nginx(root, port, host="127.0.0.1"):
     """Arguments for nginx, with documents in root/www."""
-    return ["-c", _write_config(NGINX, root, port), "-p", str(root), "-e", os.path.join(root, "log")]
+    return ["-c", _write_config(NGINX, root, port, host), "-p", str(root), "-e", os.path.join(root, "log")]
 
 
-def lighttpd(root, port):
-    return ["-D", "-f", _write_config(LIGHTTPD, root, port)]
+def lighttpd(root, port, host="127.0.0.1"):
+    return ["-D", "-f", _write_config(LIGHTTPD, root, port, host)]
 
 
 def redis(root, port):
@@ -57,9 +57,11 @@ def selected_points(name):
 
 
 class Server:
-    def __init__(self, moving, program, argv, points, other, **kwargs):
+    def __init__(self, moving, program, argv, points, other, publish=False, options=(), **kwargs):
         self.port = free_port()
-        self.moving = moving(points, [program, *argv(self.port)], other=other, **kwargs)
+        if publish:
+            options = [*options, "--publish", f"{self.port}:{self.port}"]
+        self.moving = moving(points, [program, *argv(self.port)], other=other, options=options, **kwargs)
 
     def running(self):
         return self.moving.process.poll() is None

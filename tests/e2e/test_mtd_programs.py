@@ -40,8 +40,8 @@ def points(tmp_path):
 @pytest.fixture
 def move(chiral_path, moving, points):
     """Runs a program that moves at all its points; its standard output."""
-    def run(program, *args, share="1%", other="local:amd64", text=b"", least=100, status=0):
-        m = moving(points("* entry " + share), [program, *args], other=other)
+    def run(program, *args, share="1%", home="local", other="local:amd64", text=b"", least=100, status=0):
+        m = moving(points("* entry " + share), [program, *args], home=home, other=other)
         ended, out = m.finish(text)
         assert ended == status, m.stderr
         assert m.status["switches"] >= least
@@ -49,13 +49,26 @@ def move(chiral_path, moving, points):
     return run
 
 
-@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
-def test_lua(built, move, tmp_path, other):
+@pytest.mark.parametrize("home, other", [("local:amd64", "local:amd64"), ("local:amd64", "local:arm64"),
+                                         ("local:arm64", "local:amd64")])
+def test_lua(built, move, tmp_path, home, other):
     lua = built["lua"]
     script = [os.path.join(SOURCES, "programs.lua"), "2", str(tmp_path / "file")]
     expected = alone(lua, *script)
     assert expected.returncode == 0 and b"round 2 4ce4125862695719" in expected.stdout, expected
-    assert move(lua, *script, other=other, least=10000) == expected.stdout
+    assert move(lua, *script, home=home, other=other, least=10000) == expected.stdout
+
+
+def test_lua_at_home_in_the_microvm(built, move, guest, tmp_path):
+    """Its script and the file that it writes are there."""
+    with open(os.path.join(SOURCES, "programs.lua"), "rb") as f:
+        guest.put(str(tmp_path), {"programs.lua": f.read()})
+    script = [str(tmp_path / "programs.lua"), "1", str(tmp_path / "file")]
+    shutil.copy(os.path.join(SOURCES, "programs.lua"), script[0])
+    expected = alone(built["lua"], *script)
+    assert expected.returncode == 0 and b"round 1 66598103c86d200e" in expected.stdout, expected
+    out = move(built["lua"], *script, home="microvm", share="0.05%", least=200)
+    assert out == expected.stdout
 
 
 @pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])

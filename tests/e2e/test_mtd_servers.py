@@ -40,10 +40,11 @@ def start(built, serve, tmp_path):  # pylint: disable=redefined-outer-name
 
 
 @pytest.mark.limit(400)
-@pytest.mark.parametrize("other", ["local:amd64", "local:arm64"])
+@pytest.mark.parametrize("home, other", [("local:amd64", "local:amd64"), ("local:amd64", "local:arm64"),
+                                         ("local:arm64", "local:amd64")])
 @pytest.mark.parametrize("name", ["nginx", "lighttpd"])
-def test_web(start, name, other):
-    server = start(name, "50%", other)
+def test_web(start, name, home, other):
+    server = start(name, "50%", other, home=home)
     load.get_many(server.port, FILES, 9000, 10, keep=True, timeout=90)
     load.get_many(server.port, FILES, 1000, 10, keep=False, timeout=90)
     # At SIGTERM lighttpd's status says whether a connection was left.
@@ -56,5 +57,24 @@ def test_microvm(start, guest):  # pylint: disable=unused-argument
     server = start("nginx", "20%", "microvm", options=["--pages", "uffd"])
     load.get_many(server.port, FILES, 400, 5, keep=True, timeout=90)
     server.end(40, signal.SIGINT)  # of about 100
+    status = server.moving.status
+    assert status["pages_in"] > 50 and status["pages_out"] > 50 and status["calls"] > 100, status
+
+
+@pytest.mark.limit(400)
+@pytest.mark.parametrize("name, config", [("nginx", nginx), ("lighttpd", lighttpd)])
+def test_home_in_the_microvm(built, serve, guest, tmp_path, name, config):
+    """Files, sockets and kernel are arm64's; half of the program's time is spent on x86-64."""
+    def argv(port):
+        args = config(tmp_path, port, "0.0.0.0")
+        guest.put(str(tmp_path), {"www/" + n: content for n, content in FILES.items()})
+        guest.put(str(tmp_path), {"conf": (tmp_path / "conf").read_bytes()})
+        return args
+
+    server = serve(name, built[name], argv, "20%", "local:amd64", home="microvm", publish=True)
+    load.wait_ready(server.port, server, path="/f1.bin")
+    load.get_many(server.port, FILES, 400, 5, keep=True, timeout=90)
+    load.get_many(server.port, FILES, 50, 5, keep=False, timeout=90)
+    server.end(40, signal.SIGINT)
     status = server.moving.status
     assert status["pages_in"] > 50 and status["pages_out"] > 50 and status["calls"] > 100, status
