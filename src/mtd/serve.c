@@ -276,6 +276,16 @@ static int run(struct side *o)
 	return r < 0;
 }
 
+/* What a process that did not begin has said goes to the node's log: the hub waits for one sentence. */
+static void log_errors(const struct side *o)
+{
+	char text[512];
+	ssize_t n = o->stdio.fd[2] < 0 ? 0 : read(o->stdio.fd[2], text, sizeof(text));
+
+	if (n > 0)
+		log_error("its process said: %.*s", (int)n, text);
+}
+
 static int serve(struct side *o, const struct mtd_start *s)
 {
 	struct shipped file = { 0 };
@@ -290,7 +300,7 @@ static int serve(struct side *o, const struct mtd_start *s)
 	/* It has been executed. */
 	shipped_remove(&file);
 	if (r < 0) {
-		stdio_node_drain(&o->stdio, o->link);
+		log_errors(o);
 		return give_up(o->link, why);
 	}
 	how = o->pager.how;
