@@ -108,6 +108,14 @@ void carry_pack(struct mtd_message *m)
 	}
 }
 
+/* A string has its 0 in it; else the size is what the kernel will read or write. */
+static int is_whole(const struct pointer *p, const long *args, const uint8_t *data, uint64_t size)
+{
+	if (!p->unit)
+		return !data[size - 1];
+	return size % p->unit == 0 && size / p->unit == (p->times < 0 ? 1 : (uint64_t)args[p->times]);
+}
+
 void carry_open(struct mtd_message *m, long *args)
 {
 	const struct shape *s = shape_of(m->v[0]);
@@ -121,7 +129,7 @@ void carry_open(struct mtd_message *m, long *args)
 		if (!(m->carried & 1u << i))
 			continue;
 		if (at > sizeof(m->data) || !size || size > sizeof(m->data) - at ||
-		    (!s->p[i].unit && m->data[at + size - 1]))
+		    !is_whole(&s->p[i], args, m->data + at, size))
 			die_number("the other node sent data of a wrong size with call ", (uint64_t)m->v[0]);
 		args[s->p[i].arg] = (long)(m->data + at);
 		at = next_place(at + size);
