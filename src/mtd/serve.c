@@ -3,43 +3,20 @@
  * A node of a program that moves, whose other process is on the hub's machine: its process, its pager, in
  * the process of one connection.
  */
-#include "mtd/remote.h"
+#include "mtd/serve.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "link/stdio.h"
-#include "match/shipped.h"
-#include "mtd/config.h"
-#include "mtd/pager.h"
-#include "mtd/process.h"
 #include "session/peer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#define FILE_MS 30000
 #define OUTPUT_AHEAD (1u << 20)	/* bytes on their way to the hub beside which the program's output waits */
-
-struct side {
-	struct link *link;
-	struct pager pager;
-	struct mtd_config_file config;
-	struct stdio_node stdio; /* of the program; its stderr only, when it is not home */
-	int pidfd;
-	bool silent;	/* the program has closed its end */
-	bool ended;
-	int64_t heard_at, said_at;
-};
 
 static int give_up(struct link *l, const char *text)
 {
@@ -50,74 +27,6 @@ static int give_up(struct link *l, const char *text)
 		link_drain(l, PEER_TIMEOUT_MS);
 	writer_free(&w);
 	return EXIT_OWN_FAILURE;
-}
-
-/* ---- the beginning --------------------------------------------------------------------------- */
-
-/*
- * For all three streams, or for stderr only: our ends, and in ret the program's. No pipes: write(2) keeps
- * a pipe locked while it waits for a page of the program, and we, who have to bring that page, would wait
- * for the pipe.
- */
-static int make_streams(struct stdio_node *s, bool all, int ret[3])
-{
-	for (int i = all ? 0 : STDERR_FILENO; i < 3; i++) {
-		int fds[2];
-
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-			return log_errno(errno, "cannot make the program's streams");
-		ret[i] = fds[0];
-		s->fd[i] = fds[1];
-		shutdown(fds[1], i ? SHUT_WR : SHUT_RD);
-		fcntl(fds[1], F_SETFL, O_NONBLOCK);
-	}
-	return 0;
-}
-
-static int start_with_streams(struct side *o, struct mtd_process *process)
-{
-	int streams[3] = { -1, -1, -1 };
-	int r = make_streams(&o->stdio, process->home, streams);
-
-	process->streams = streams;
-	if (r == 0)
-		r = o->pager.pid = mtd_process_start(process);
-	for (int i = 0; i < 3; i++)
-		cleanup_close_fn(&streams[i]);
-	return r;
-}
-
-static int start_process(struct side *o, const struct mtd_start *s, const char *file)
-{
-	struct mtd_process process = { .file = file, .argv = s->program.argv, .isa = s->isa, .how = s->how,
-				       .home = s->home, .env = s->home ? s->program.env : NULL };
-	struct pager_ends ends;
-	int r;
-
-	r = pager_init(&o->pager, s->home, o->link, &ends);
-	if (r < 0)
-		return r;
-	r = mtd_config_share(s->config, s->config_size, &o->config);
-	if (r == 0) {
-		process.memory = o->pager.memory;
-		process.config = o->config.fd;
-		process.link = ends.link;
-		process.pages = ends.pages;
-		r = start_with_streams(o, &process);
-	}
-	close(ends.link);
-	close(ends.pages);
-	o->pidfd = r < 0 ? -1 : (int)syscall(SYS_pidfd_open, o->pager.pid, 0);
-	return r < 0 ? r : o->pidfd < 0 ? -errno : 0;
-}
-
-static int receive_file(struct link *l, struct shipped *ret)
-{
-	struct frame f;
-
-	if (link_recv_wait(l, FILE_MS, &f) != 1 || f.type != FRAME_FILE)
-		return -EPROTO;
-	return shipped_save(ret, f.body, f.len);
 }
 
 /* ---- until the end --------------------------------------------------------------------------- */
@@ -276,31 +185,21 @@ static int run(struct side *o)
 	return r < 0;
 }
 
-/* What a process that did not begin has said goes to the node's log: the hub waits for one sentence. */
-static void log_errors(const struct side *o)
-{
-	char text[512];
-	ssize_t n = o->stdio.fd[2] < 0 ? 0 : read(o->stdio.fd[2], text, sizeof(text));
-
-	if (n > 0)
-		log_error("its process said: %.*s", (int)n, text);
-}
-
 static int serve(struct side *o, const struct mtd_start *s)
 {
 	struct shipped file = { 0 };
 	char why[320] = "its process cannot be started there; see the node's log";
 	uint32_t how;
-	int r = receive_file(o->link, &file);
+	int r = side_receive_file(o->link, &file);
 
 	if (r == 0)
-		r = start_process(o, s, file.path);
+		r = side_start(o, s, file.path);
 	if (r == 0)
 		r = pager_begin(&o->pager, s->home ? MTD_HOW_UFFD : s->how, why, sizeof(why));
 	/* It has been executed. */
 	shipped_remove(&file);
 	if (r < 0) {
-		log_errors(o);
+		side_log_errors(o);
 		return give_up(o->link, why);
 	}
 	how = o->pager.how;
