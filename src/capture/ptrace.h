@@ -38,12 +38,16 @@ void tracee_continue_to_exit(struct tracee *tr, int signal);
 /* ptrace_call.c */
 /* r: what reading a call gave. False: it is not to be used; t->err may be set. */
 bool tracer_captured(struct tracer *t, struct tracee *tr, int r);
+/* The session ends: err (-errno) kept the tracer from doing what it must to the leader. */
+void tracer_fail(struct tracer *t, int err, const char *what);
 void tracee_at_entry(struct tracer *t, struct tracee *tr);
 void tracee_at_exit(struct tracer *t, struct tracee *tr);
 /* The entry or exit stop of a thread that is continued from call to call, because a signal waits for its
  * next compared one, or because it is in a region (its calls are recorded otherwise). */
 void tracee_at_step(struct tracer *t, struct tracee *tr);
-/* PTRACE_EVENT_FORK, _VFORK, _CLONE: the child is known by its parent's call. */
+/* Descriptors that the call closes or replaces, or whose ways it changes. */
+void tracee_forget_descriptors(struct tracee *tr);
+/* ptrace_birth.c. PTRACE_EVENT_FORK, _VFORK, _CLONE: the child is known by its parent's call. */
 void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child);
 void tracee_at_exec(struct tracer *t, struct tracee *tr);
 /* A call that was parked is executed, if it may be now. */

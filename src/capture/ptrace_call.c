@@ -1,45 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls of the leader: from the entry stop to the event. */
+/* Calls of the leader at their entry stop. */
 #include "capture/ptrace.h"
 
 #include "base/log.h"
 #include "calls/recorded.h"
 #include "capture/execcheck.h"
-#include "isa/cpu.h"
-#include "variant/auxv.h"
 #include "variant/decide.h"
 #include "variant/libcrypto.h"
 #include "variant/script.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <linux/sched.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 
-/* Kernel-internal results of an interrupted call (include/linux/errno.h); a tracer sees them. */
-#define ERESTARTSYS 512
-#define ERESTART_RESTARTBLOCK 516
-
-bool result_restarts(int64_t ret)
-{
-	return ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK;
-}
-
-/* Whether a handler runs before the thread's next instruction is part of what the call did: a signal
- * that ended its waiting, one that it has sent to its own thread (raise(3), SIGPIPE) or unblocked. */
-static bool handler_may_follow(const struct tracee *tr, int64_t ret)
-{
-	if (ret == -EINTR || result_restarts(ret))
-		return true;
-	return (tr->sent || tr->native.canon->irregular == IRR_KILL || ret == -EPIPE ||
-		tr->native.canon == &call_rows[CALL_RT_SIGPROCMASK]) &&
-	       tracee_has_signal(tr);
-}
-
-static void fail(struct tracer *t, int err, const char *what)
+void tracer_fail(struct tracer *t, int err, const char *what)
 {
 	if (t->err == 0)
 		t->err = log_errno(-err, "cannot %s of the leader", what);
@@ -63,26 +39,6 @@ static void refuse(struct tracer *t, struct tracee *tr, struct isa_regs *regs, i
 			 row->name, strerrorname_np(err), row->name);
 	t->counts.local++;
 	skip_call(tr, regs, -err);
-}
-
-/* Descriptors that the call closes or replaces, or whose ways it changes. */
-static void forget_descriptors(struct tracee *tr)
-{
-	const struct call_row *row = tr->native.canon;
-	struct performer *p = &tr->process->performer;
-
-	if (row->irregular == IRR_CLOSE && row->n_args > 1) {
-		performer_forget_range(p, (unsigned)tr->call.arg[0], (unsigned)tr->call.arg[1]);
-		/* From then on the threads of the process have different tables. */
-		if (tr->call.arg[2] & CLOSE_RANGE_UNSHARE)
-			tr->process->shares_files = true;
-	} else if (row->irregular == IRR_CLOSE) {
-		performer_forget(p, (int)tr->call.arg[0]);
-	} else if (row->irregular == IRR_DUP && row->n_args > 1 && row->parent == call_row_id(row)) {
-		performer_forget(p, (int)tr->call.arg[1]);
-	} else if (row == &call_rows[CALL_SETSOCKOPT_SO_RCVLOWAT]) {
-		performer_forget_range(p, 0, ~0u);
-	}
 }
 
 static bool changes_identity(const struct call_row *row)
@@ -165,7 +121,7 @@ void tracee_register_cookie(struct tracer *t, struct tracee *tr)
 	if (call_in_cookie(&tr->cx, &tr->native, &cookie) &&
 	    vdt_epoll_register(tr->process->vdt, (int)tr->call.arg[0], (int)tr->call.arg[2],
 			       cookie) < 0)
-		fail(t, -ENOMEM, "remember an epoll registration");
+		tracer_fail(t, -ENOMEM, "remember an epoll registration");
 }
 
 /* A signal that waits is delivered during or right after the call, not before it. */
@@ -266,7 +222,7 @@ bool tracer_captured(struct tracer *t, struct tracee *tr, int r)
 					  "Chiral does not support", tr->native.canon->name,
 				   PAYLOAD_MAX >> 20);
 	else if (r < 0)
-		fail(t, r, "read a call");
+		tracer_fail(t, r, "read a call");
 	return r == 0;
 }
 
@@ -345,7 +301,7 @@ void tracee_at_entry(struct tracer *t, struct tracee *tr)
 	if (!tracer_captured(t, tr, call_capture_in(&tr->cx, n, &tr->call)))
 		return;
 	v = call_decide(n, &tr->call, tr->process->vdt, &tr->process->loader, t->start->local);
-	forget_descriptors(tr);
+	tracee_forget_descriptors(tr);
 	if (n->canon == &call_rows[CALL_RT_SIGACTION])
 		tracee_note_handler(tr);
 	if (n->canon == &call_rows[CALL_EXIT])
@@ -380,168 +336,4 @@ void tracee_at_step(struct tracer *t, struct tracee *tr)
 	tracee_at_entry(t, tr);
 	/* The filter is asked about a skipped call as well, by the number -1. */
 	tr->skipped_at_step = tr->state == TRACEE_RUNNING && tr->at_boundary;
-}
-
-/* A mapping of a virtual file: followers, which have no such file, get its bytes. */
-static void add_mapping(struct tracer *t, struct tracee *tr, int64_t ret)
-{
-	if (tr->native.canon->irregular != IRR_MMAP || ret < 0 || (tr->call.arg[3] & MAP_ANONYMOUS))
-		return;
-	tracer_captured(t, tr, call_add_memory(&tr->cx, &tr->call, 0, (uint64_t)ret, tr->call.arg[1]));
-}
-
-/* The process is another program by now, which tr may not be the first thread of. */
-static void add_script(struct tracer *t, struct tracee *tr, int64_t ret)
-{
-	if (tr->native.canon->irregular == IRR_EXECVE && ret == 0)
-		tracer_captured(t, tr, script_note(tr->process->pid, &tr->cx, tr->exec_args, &tr->call));
-}
-
-void tracee_emit(struct tracer *t, struct tracee *tr, int64_t ret)
-{
-	if (!tracer_captured(t, tr, call_capture_out(&tr->cx, &tr->native, ret, &tr->call)))
-		return;
-	add_mapping(t, tr, ret);
-	add_script(t, tr, ret);
-	call_virtual_effects(&tr->call, tr->process->vdt);
-	/* Another thread may have used the descriptor until the very end. */
-	forget_descriptors(tr);
-	history_complete(&t->history, &tr->call);
-	leader_exit(t->leader, &tr->slot, &tr->call);
-	if (!call_is_elastic(&tr->call))
-		counter_after_call(&tr->counter);
-	tr->emitted = true;
-	t->counts.replayed++;
-}
-
-void tracee_emit_held(struct tracer *t, struct tracee *tr)
-{
-	tr->state = TRACEE_RUNNING;
-	tracee_emit(t, tr, result_restarts(tr->held_ret) ? -EINTR : tr->held_ret);
-}
-
-void tracee_at_exit(struct tracer *t, struct tracee *tr)
-{
-	struct isa_regs regs;
-	int64_t ret;
-
-	if (isa_regs_get(tr->tid, &regs) < 0)
-		return;
-	tracee_unmask_ignored(tr);
-	ret = isa_regs_ret(&regs);
-	if (tr->state == TRACEE_LOCAL_CALL) {
-		if (tr->native.canon->irregular == IRR_MMAP && ret >= 0)
-			libcrypto_patch(tr->tid, (int)tr->native.arg[4], (uint64_t)ret,
-				      tr->native.arg[1], tr->native.arg[5]);
-		call_local_effects(&tr->native, &tr->call, ret, tr->process->vdt);
-	} else if (tr->state == TRACEE_CALL && !tr->emitted) {
-		leader_pause(t->leader, &tr->slot);
-		if (handler_may_follow(tr, ret)) {
-			tr->held_ret = ret;
-			tr->state = TRACEE_HELD;
-			tracee_continue(tr, 0);
-			return;
-		}
-		tracee_emit(t, tr, ret);
-	}
-	tr->state = TRACEE_RUNNING;
-	tracee_continue(tr, 0);
-}
-
-static uint64_t clone_flags(const struct tracee *tr)
-{
-	/* clone3's flags are behind a pointer; of all its users only threads share tables. */
-	return tr->call.arg[0];
-}
-
-void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child)
-{
-	struct tracee *c = tracee_find(&t->tracees, child);
-	bool shares = clone_flags(tr) & CLONE_THREAD;
-	struct process *p = shares ? tr->process : process_fork(tr->process, child);
-
-	if (!p) {
-		fail(t, -ENOMEM, "follow a child");
-		return;
-	}
-	if (!shares && (clone_flags(tr) & CLONE_FILES)) {
-		tr->process->shares_files = true;
-		p->shares_files = true;
-		performer_free(&tr->process->performer);
-	}
-	if (c) {
-		/* It stopped before its parent's event came. */
-		tracee_remove(&t->tracees, c);
-		c = tracee_add(&t->tracees, child, p);
-		if (c) {
-			c->state = TRACEE_RUNNING;
-			tracee_continue(c, 0);
-		}
-	} else {
-		c = tracee_add(&t->tracees, child, p);
-		if (c)
-			c->state = TRACEE_RUNNING;
-	}
-	if (!c)
-		fail(t, -ENOMEM, "follow a child");
-	/* Emitted before the call returns: with vfork(2) that is after the child's whole life. */
-	leader_pause(t->leader, &tr->slot);
-	tracee_emit(t, tr, child);
-	if (c)
-		c->counter = tr->counter;
-	tracee_continue_to_exit(tr, 0);
-}
-
-/*
- * A thread that is not the first one has become the process, with the first one's id (execve(2)); the
- * others are dead and reported. For the streams: the call returned in the thread that made it, which
- * makes no further one, and the first thread has ended.
- */
-static void take_over(struct tracer *t, struct tracee *first, struct tracee *by)
-{
-	if (by->state == TRACEE_CALL && !by->emitted) {
-		leader_pause(t->leader, &by->slot);
-		tracee_emit(t, by, 0);
-	}
-	leader_abandon(t->leader, &first->slot);
-	leader_death(t->leader, (uint32_t)first->tid, 0);
-	tracee_remove(&t->tracees, by);
-	first->state = TRACEE_CALL;
-	first->emitted = true;
-	first->pending.n = 0;
-	first->at_boundary = false;
-}
-
-void tracee_at_exec(struct tracer *t, struct tracee *tr)
-{
-	unsigned long former = 0;
-	struct loader_place place = { 0 };
-	int r = auxv_edit(tr->tid, NULL, &place);
-	struct tracee *by;
-
-	if (r < 0 && r != -ESRCH)
-		fail(t, r, "edit the auxiliary vector");
-	loader_find(tr->tid, &place, &tr->process->loader);
-	vdt_exec(tr->process->vdt);
-	performer_free(&tr->process->performer);
-	for (int i = 1; i < NSIG; i++)
-		if (!tr->process->handlers[i].ignored)
-			tr->process->handlers[i] = (struct handler){ 0 };
-	if (ptrace(PTRACE_GETEVENTMSG, tr->tid, 0, &former) == 0 && (pid_t)former != tr->tid &&
-	    (by = tracee_find(&t->tracees, (pid_t)former)))
-		take_over(t, tr, by);
-	tr->process->most_threads = 1;
-	if (tr->state == TRACEE_CALL && !tr->emitted) {
-		leader_pause(t->leader, &tr->slot);
-		tracee_emit(t, tr, 0);
-	}
-	r = isa_cpu_hide(tr->tid);
-	if (r == 1) {
-		tr->state = TRACEE_RUNNING;
-		tracee_continue(tr, 0);
-	} else if (r == 0) {
-		tracee_continue_to_exit(tr, 0);
-	} else if (r != -ESRCH) {
-		fail(t, r, "hide the processor");
-	}
 }

@@ -11,7 +11,9 @@
 #include <signal.h>
 #include <string.h>
 
-#define DRAIN_EVERY_US 2000	/* while there are records; a busy server makes a MiB meanwhile */
+#define DRAIN_EVERY_US 2000	/* while there are records */
+#define DRAIN_BUSY_US  10000	/* while there are many: whoever shares a processor with us waits less often */
+#define BUSY_RECORDS   400	/* since the last time */
 #define IDLE_AFTER_MS  20	/* without one: the kernel wakes us at the next */
 #define IDLE_MAX_US    1000000	/* however that goes */
 
@@ -220,8 +222,8 @@ void collector_unlock(struct tracer *t)
 		pthread_mutex_unlock(&t->collector.lock);
 }
 
-/* True when there were records. Else *ret_look_ms as from collector_look(). */
-static bool collect(struct tracer *t, int *ret_look_ms)
+/* The number of records; when there were none, *ret_look_ms as from collector_look(). */
+static size_t collect(struct tracer *t, int *ret_look_ms)
 {
 	size_t n;
 
@@ -233,7 +235,7 @@ static bool collect(struct tracer *t, int *ret_look_ms)
 	if (t->err)
 		kill(t->root, SIGKILL);
 	pthread_mutex_unlock(&t->collector.lock);
-	return n > 0;
+	return n;
 }
 
 /* Until a record comes, or it is time to look at threads. */
@@ -256,14 +258,16 @@ static void *collector_main(void *arg)
 
 	while (!t->collector.ending) {
 		int look_ms = -1;
+		size_t n;
 
 		r->shared->reader.woken = 0;
-		if (collect(t, &look_ms))
+		n = collect(t, &look_ms);
+		if (n)
 			busy_until = deadline_after_ms(IDLE_AFTER_MS);
 		if (t->err)
 			break;
 		if (deadline_left_ms(busy_until) > 0)
-			recorder_wait(r, DRAIN_EVERY_US);
+			recorder_wait(r, n < BUSY_RECORDS ? DRAIN_EVERY_US : DRAIN_BUSY_US);
 		else
 			idle(r, look_ms);
 	}

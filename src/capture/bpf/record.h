@@ -39,7 +39,7 @@
  */
 #define RING_SLOTS	  32768u
 #define RING_SLOTS_LAST 4096u
-#define RING_BYTES	  (4u << 20)
+#define RING_BYTES	  (16u << 20)
 /* A record's bytes are in one place, also when they begin shortly before the end of the ring. */
 #define RING_BYTES_OVER 32768u
 
