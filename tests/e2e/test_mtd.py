@@ -42,8 +42,8 @@ class Builder:
 
     def program(self, source, points="all", name=None):
         out = self.folder / (name or os.path.splitext(source)[0])
-        self.cc("-O2", "-D_GNU_SOURCE", f"--chiral-points={self.folder / points}.points",
-                os.path.join(SOURCES, source), "-lm", "-o", out)
+        self.cc("-O2", "-D_GNU_SOURCE", "-I", os.path.join(SOURCES, "..", "..", "src"),
+                f"--chiral-points={self.folder / points}.points", os.path.join(SOURCES, source), "-lm", "-o", out)
         return str(out)
 
     def fails(self, text, *args):
