@@ -147,3 +147,48 @@ def test_sqlite(built, move, tmp_path, other, share, least):
     with contextlib.closing(sqlite3.connect(files[1])) as db:
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
         assert db.execute("select count(*) from t").fetchall() == [(560,)]
+
+
+# Enough for thousands of switches; the emulated node takes about a millisecond for each.
+LITTLE = TEXT[:1500] + bytes(500)
+LITTLE_SQL = """
+create table t(a integer primary key, b text, c real);
+insert into t values (1, 'one', 0.5), (2, 'two', 1e100), (3, null, -7.25);
+create index tb on t(b);
+update t set c = c * 2 where a > 1;
+select a, b, quote(c), length(b) from t order by b desc;
+insert into t values (2, 'again', 0);
+select json_extract('{"x":[1,{"y":"deep"}]}', '$.x[1].y'), printf('%05.2f', sum(c)) from t;
+pragma integrity_check;
+"""
+
+
+@pytest.mark.parametrize("share", ["100%", "30%"])
+@pytest.mark.parametrize("name, pack, unpack", [
+    ("minigzip", ["-1"], ["-d"]), ("bzip2", ["-1", "-c"], ["-dc"]), ("xz", ["-0", "-c"], ["-dc"])],
+    ids=lambda v: v if isinstance(v, str) else "")
+def test_compressors_with_the_microvm(built, move, guest, name, pack, unpack, share):
+    packed = move(built[name], *pack, text=LITTLE, other="microvm", share=share, least=1)
+    assert packed == alone(built[name], *pack, input=LITTLE).stdout
+    assert move(built[name], *unpack, text=packed, other="microvm", share=share, least=1) == LITTLE
+
+
+@pytest.mark.parametrize("share", ["100%", "2%"])
+def test_sqlite_with_the_microvm(built, move, guest, tmp_path, share):
+    program, files = built["sqlite3"], [tmp_path / "alone.db", tmp_path / "moved.db"]
+    expected = alone(program, files[0], input=LITTLE_SQL.encode())
+    assert b"deep|" in expected.stdout and expected.stdout.endswith(b"\nok\n"), expected
+    assert move(program, str(files[1]), text=LITTLE_SQL.encode(), other="microvm", share=share,
+                status=1) == expected.stdout
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+TINY = """local t = {} for i = 1, 3 do t[i] = i / 2 end print(table.concat(t, ","), pcall(error, "x", 0))"""
+
+
+@pytest.mark.parametrize("share, script, expected", [
+    ("100%", TINY, b"0.5,1.0,1.5\tfalse\tx\n"), ("2%", SMALL, b"827801\tcaught\t2\n")], ids=["100%", "2%"])
+def test_lua_with_the_microvm(built, move, guest, tmp_path, share, script, expected):
+    (tmp_path / "script.lua").write_text(script)
+    argv = [str(tmp_path / "script.lua"), str(tmp_path / "file")]
+    assert move(built["lua"], *argv, other="microvm", share=share) == expected
