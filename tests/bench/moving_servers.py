@@ -154,18 +154,22 @@ def one_request(name, s):
 
 
 def overhead_of_servers(b):
-    """Processor time a request of servers with selected points and with none, which do not switch."""
+    """Processor time and instructions a request of servers with selected points and with all, which do not
+    switch, to those without points."""
     prepare(b)
     subprocess.run(["cc", "-O2", "-o", os.path.join(b.folder, "steps"),
                     os.path.join(os.path.dirname(os.path.abspath(__file__)), "steps.c")], check=True)
-    print("\n| does not switch | selected points: processor time | instructions of a request: no points "
-          "| selected |\n|---|---|---|---|")
+    print("\n| does not switch | points | processor time | instructions of a request | without points |"
+          "\n|---|---|---|---|---|")
     for name in b.args.server or SERVERS:
-        plain, selected = ([build_program(b.chiral, name, v)] for v in ("plain", "selected"))
-        time_of = paired.per_cent(compare(b, name, plain, selected))
-        counts = [instructions(b, name, argv) for argv in (plain, selected)]
-        print(f"| {name} | {time_of} | {counts[0]:.0f} | {counts[1]:.0f} ({counts[1] / counts[0] - 1:+.1%}) |",
-              flush=True)
+        plain = [build_program(b.chiral, name, "plain")]
+        base = instructions(b, name, plain)
+        for points in "selected", "all":
+            program = [build_program(b.chiral, name, points)]
+            time_of = paired.per_cent(compare(b, name, plain, program))
+            count = instructions(b, name, program)
+            print(f"| {name} | {points} | {time_of} | {count:.0f} ({count / base - 1:+.1%}) | {base:.0f} |",
+                  flush=True)
 
 
 def prepare(b):
