@@ -28,11 +28,28 @@ _Noreturn void die_number(const char *what, uint64_t number)
 
 #include "mtd/runtime/carry.c"
 
-enum { NR_WRITE = 1, NR_STAT = 4, NR_FSTAT = 5, NR_READ = 0, NR_GETPID = 39 };
+enum { NR_READ = 0, NR_WRITE = 1, NR_STAT = 4, NR_FSTAT = 5, NR_IOCTL = 16, NR_GETPID = 39,
+       NR_SETSOCKOPT = 54, NR_GETSOCKOPT = 55, NR_FCNTL = 72, NR_RENAME = 82, NR_GETGROUPS = 115,
+       NR_GETRESUID = 118, NR_RT_SIGTIMEDWAIT = 128, NR_TIME = 201, NR_FUTEX = 202, NR_EPOLL_WAIT = 232,
+       NR_EPOLL_CTL = 233 };
 
 static struct mtd_message call_of(int64_t nr, int64_t a, int64_t b, int64_t c)
 {
 	return (struct mtd_message){ .type = MTD_CALL, .v = { nr, a, b, c } };
+}
+
+/* Each argument points to its own 500 bytes, unless it says how many there are: one. */
+static struct mtd_message call_of_pointers(int64_t nr)
+{
+	const struct shape *s = shape_of(nr);
+	struct mtd_message m = call_of(nr, 0, 0, 0);
+
+	for (int i = 0; i < 6; i++)
+		m.v[i + 1] = (int64_t)memory + 500 * i;
+	for (unsigned i = 0; s && i < s->n; i++)
+		if (s->p[i].times >= 0)
+			m.v[1 + s->p[i].times] = 1;
+	return m;
 }
 
 /* Home's arguments; NULL when home dies of it. */
@@ -101,11 +118,84 @@ static void test_not_small(void **state)
 
 static void test_events(void **state)
 {
-	struct mtd_message call = call_of(NR_epoll_wait, 3, (int64_t)memory, 512);
+	struct mtd_message call = call_of(NR_EPOLL_WAIT, 3, (int64_t)memory, 512);
 
 	carry_pack(&call);
 	assert_true(call.carried == 1 && call.v[3] == 16 && call.v[2] == 192);
 	assert_non_null(open_at_home(&call));
+	/* No more than were asked for. */
+	call = call_of(NR_EPOLL_WAIT, 3, (int64_t)memory, 2);
+	carry_pack(&call);
+	assert_true(call.carried == 1 && call.v[3] == 2 && call.v[2] == 24);
+}
+
+/* What the table of calls says of some: which arguments travel, and their sizes. */
+static void test_rows(void **state)
+{
+	static const struct {
+		int64_t nr;
+		uint32_t carried;
+		int64_t size[6];
+	} rows[] = {
+		{ NR_READ, 1, { [1] = 1 } },
+		{ NR_SETSOCKOPT, 1, { [3] = 1 } },
+		{ NR_GETSOCKOPT, 1, { [4] = 4 } },
+		{ NR_RENAME, 3, { 1, 1 } },
+		{ NR_GETGROUPS, 1, { [1] = 4 } },
+		{ NR_GETRESUID, 7, { 4, 4, 4 } },
+		{ NR_RT_SIGTIMEDWAIT, 7, { 8, 128, 16 } },
+		{ NR_TIME, 1, { 8 } },
+		{ NR_EPOLL_CTL, 1, { [3] = 12 } },
+		/* An address is no data; a number may look like an address. */
+		{ NR_FUTEX, 0, { 0 } },
+		{ NR_IOCTL, 0, { 0 } },
+		{ NR_FCNTL, 0, { 0 } },
+	};
+
+	memset(memory, 0, sizeof(memory));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct mtd_message before = call_of_pointers(rows[i].nr);
+		struct mtd_message call = before;
+
+		carry_pack(&call);
+		assert_int_equal(call.carried, rows[i].carried);
+		for (int a = 0; a < 6; a++)
+			assert_int_equal(call.v[a + 1], rows[i].size[a] ? rows[i].size[a] : before.v[a + 1]);
+	}
+}
+
+/* Every row: home takes what the other node sends, and what home writes is there afterwards, no more. */
+static void test_all_rows(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+		const struct shape *s = &shapes[i];
+		const struct mtd_message given = call_of_pointers(s->nr);
+		struct mtd_message call = given, home;
+		uint64_t filled = 0;
+		long *args, real[6];
+
+		assert_true(s->n >= 1 && s->n <= MTD_CARRY_MAX && (!i || s->nr > shapes[i - 1].nr));
+		memset(memory, 0, sizeof(memory));
+		carry_pack(&call);
+		home = call;
+		args = open_at_home(&home);
+		assert_non_null(args);
+		for (unsigned p = 0; p < s->n; p++)
+			if (call.carried & 1u << p && s->p[p].how != DATA_IN) {
+				memset((void *)args[s->p[p].arg], 7, (size_t)call.v[1 + s->p[p].arg]);
+				filled += (uint64_t)call.v[1 + s->p[p].arg];
+			}
+		for (int a = 0; a < 6; a++)
+			real[a] = given.v[a + 1];
+		carry_unpack(&call, &home, real);
+		for (unsigned p = 0; p < s->n; p++)
+			for (int64_t at = 0; call.carried & 1u << p && s->p[p].how != DATA_IN &&
+			     at < call.v[1 + s->p[p].arg]; at++)
+				assert_int_equal(((const char *)real[s->p[p].arg])[at], 7);
+		for (size_t at = 0; at < sizeof(memory); at++)
+			filled -= memory[at] == 7;
+		assert_int_equal(filled, 0);
+	}
 }
 
 static void test_malformed(void **state)
@@ -147,6 +237,8 @@ int main(void)
 		cmocka_unit_test(test_there_and_back),
 		cmocka_unit_test(test_not_small),
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_all_rows),
 		cmocka_unit_test(test_malformed),
 	};
 

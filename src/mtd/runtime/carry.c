@@ -7,49 +7,23 @@
  */
 #include "mtd/runtime/runtime.h"
 
-enum { DATA_IN, DATA_OUT };
-/* As many events as fit; a call that waits may always return fewer than it could. */
-enum { NR_epoll_wait = 232, NR_epoll_pwait = 281, EVENT_SIZE = 12, EVENTS_MAX = MTD_CARRY_SIZE / EVENT_SIZE };
+/* A call that waits for events may always return fewer than it could: as many as fit. */
+enum { DATA_IN, DATA_OUT, DATA_EVENTS };
 
-/* x86-64's numbers and sizes. unit 0: a string; times: the argument that says how many units, or -1.
+/* A call of x86-64. unit: bytes, or 0: a string; times: the argument that says how many units, or -1.
  * What goes out comes in as well: the kernel may leave a part of it as it is. */
-static const struct shape {
+struct shape {
 	uint16_t nr;
 	struct pointer {
-		uint8_t arg, out;
+		uint8_t arg, how;
 		uint16_t unit;
 		int8_t times;
 	} p[MTD_CARRY_MAX];
 	uint8_t n;
-} shapes[] = {
-	{ 0, { { 1, DATA_OUT, 1, 2 } }, 1 },				/* read */
-	{ 1, { { 1, DATA_IN, 1, 2 } }, 1 },				/* write */
-	{ 2, { { 0, DATA_IN, 0, -1 } }, 1 },				/* open */
-	{ 4, { { 0, DATA_IN, 0, -1 }, { 1, DATA_OUT, 144, -1 } }, 2 },	/* stat */
-	{ 5, { { 1, DATA_OUT, 144, -1 } }, 1 },				/* fstat */
-	{ 6, { { 0, DATA_IN, 0, -1 }, { 1, DATA_OUT, 144, -1 } }, 2 },	/* lstat */
-	{ 7, { { 0, DATA_OUT, 8, 1 } }, 1 },				/* poll */
-	{ 17, { { 1, DATA_OUT, 1, 2 } }, 1 },				/* pread64 */
-	{ 18, { { 1, DATA_IN, 1, 2 } }, 1 },				/* pwrite64 */
-	{ 21, { { 0, DATA_IN, 0, -1 } }, 1 },				/* access */
-	{ 22, { { 0, DATA_OUT, 8, -1 } }, 1 },				/* pipe */
-	{ 35, { { 0, DATA_IN, 16, -1 }, { 1, DATA_OUT, 16, -1 } }, 2 },	/* nanosleep */
-	{ 44, { { 1, DATA_IN, 1, 2 } }, 1 },				/* sendto */
-	{ 45, { { 1, DATA_OUT, 1, 2 } }, 1 },				/* recvfrom */
-	{ 54, { { 3, DATA_IN, 1, 4 } }, 1 },				/* setsockopt */
-	{ 96, { { 0, DATA_OUT, 16, -1 } }, 1 },				/* gettimeofday */
-	{ 98, { { 1, DATA_OUT, 144, -1 } }, 1 },			/* getrusage */
-	{ 201, { { 0, DATA_OUT, 8, -1 } }, 1 },				/* time */
-	{ 228, { { 1, DATA_OUT, 16, -1 } }, 1 },			/* clock_gettime */
-	{ 229, { { 1, DATA_OUT, 16, -1 } }, 1 },			/* clock_getres */
-	{ 230, { { 2, DATA_IN, 16, -1 }, { 3, DATA_OUT, 16, -1 } }, 2 },	/* clock_nanosleep */
-	{ NR_epoll_wait, { { 1, DATA_OUT, EVENT_SIZE, 2 } }, 1 },
-	{ 233, { { 3, DATA_IN, EVENT_SIZE, -1 } }, 1 },			/* epoll_ctl */
-	{ 257, { { 1, DATA_IN, 0, -1 } }, 1 },				/* openat */
-	{ 262, { { 1, DATA_IN, 0, -1 }, { 2, DATA_OUT, 144, -1 } }, 2 },	/* newfstatat */
-	{ NR_epoll_pwait, { { 1, DATA_OUT, EVENT_SIZE, 2 } }, 1 },
-	{ 293, { { 0, DATA_OUT, 8, -1 } }, 1 },				/* pipe2 */
 };
+
+/* shapes[], by number; gen-carry.py makes it. */
+#include "mtd/carry.gen.h"
 
 static const struct shape *shape_of(int64_t nr)
 {
@@ -93,13 +67,15 @@ void carry_pack(struct mtd_message *m)
 	int64_t *args = m->v + 1;
 	uint64_t at = 0;
 
-	if (s && (s->nr == NR_epoll_wait || s->nr == NR_epoll_pwait) && args[2] > EVENTS_MAX)
-		args[2] = EVENTS_MAX;
 	for (unsigned i = 0; s && i < s->n; i++) {
-		int64_t *address = &args[s->p[i].arg];
-		uint64_t size = size_of(&s->p[i], args, sizeof(m->data) - at);
+		const struct pointer *p = &s->p[i];
+		int64_t *address = &args[p->arg];
+		uint64_t room = sizeof(m->data) - at, size;
 
-		if (size > sizeof(m->data) - at)
+		if (p->how == DATA_EVENTS && args[p->times] > (int64_t)(room / p->unit))
+			args[p->times] = (int64_t)(room / p->unit);
+		size = size_of(p, args, room);
+		if (size > room)
 			continue;
 		__builtin_memcpy(m->data + at, (const void *)*address, size);
 		m->carried |= 1u << i;
@@ -146,7 +122,7 @@ void carry_unpack(const struct mtd_message *call, const struct mtd_message *resu
 
 		if (!(call->carried & 1u << i))
 			continue;
-		if (s->p[i].out)
+		if (s->p[i].how != DATA_IN)
 			__builtin_memcpy((void *)args[s->p[i].arg], result->data + at, size);
 		at = next_place(at + size);
 	}

@@ -5,24 +5,12 @@ Writes how a kernel of another ISA executes x86-64's calls, which are those of p
 (mtd/runtime/foreign.h), from the table of all calls: numbers, what replaces calls that the ISA does not
 have, flags and structures that it lays out in another way.
 """
-import importlib.util
-import os
 import sys
 
 sys.dont_write_bytecode = True
-FROM = 0  # place of x86-64 in ISAS
+from tables import FROM, GenError, write_header  # noqa: E402 (no bytecode beside the sources)
+
 ARGS_MAX = 6
-
-
-class GenError(Exception):
-    pass
-
-
-def table_module(folder):
-    spec = importlib.util.spec_from_file_location("gen_table", os.path.join(folder, "gen-table.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def bits_that_move(flagset, to):
@@ -144,13 +132,7 @@ class Generator:
 def main(argv):
     if len(argv) != 4:
         sys.exit("usage: gen-foreign.py FOLDER-OF-TABLES ISA OUTPUT")
-    module = table_module(argv[1])
-    try:
-        text = Generator(module, argv[1], argv[2]).emit()
-    except (module.TableError, GenError) as e:
-        sys.exit(str(e))
-    with open(argv[3], "w", encoding="utf-8") as f:
-        f.write(text)
+    write_header(argv[1], argv[3], lambda module: Generator(module, argv[1], argv[2]).emit())
 
 
 if __name__ == "__main__":

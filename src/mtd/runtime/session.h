@@ -85,7 +85,7 @@ enum mtd_message_type {
 };
 
 /* Small data of a call, in the message. */
-#define MTD_CARRY_MAX  2u	/* pointers among its arguments */
+#define MTD_CARRY_MAX  3u	/* pointers among its arguments */
 #define MTD_CARRY_SIZE 192u	/* bytes of all of them */
 
 struct mtd_message {
