@@ -18,7 +18,7 @@ PROGRAMS = {
     "cat-large": ["/bin/cat", "{large}"],
     "tac-large": ["/usr/bin/tac", "{large}"],
     "sum": ["/usr/bin/sha256sum", "{large}", "/bin/bash"],
-    "sort": ["/usr/bin/sort", "-r", "/etc/services"],
+    "sort": ["/usr/bin/sort", "-r", "/etc/passwd"],
     "not-there": ["/bin/ls", "/nowhere/at/all", "/" + "long/" * 300],
     "sqlite": ["/usr/bin/sqlite3", ":memory:", "create table t(a,b); insert into t values(1,'x'),(2,'y');"
                "select * from t;"],
@@ -220,7 +220,7 @@ def test_rules_stop_their_calls_only(chiral, tmp_path):
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules:\n  - calls: [write]\n    level: lockstep\n"
                       "  - calls: [chdir]\n    refuse: EACCES\n")
-    s = chiral.run(LOCAL_LOCAL, ["/bin/sh", "-c", "cd / || echo refused; cat /etc/services; echo end"],
+    s = chiral.run(LOCAL_LOCAL, ["/bin/sh", "-c", "cd / || echo refused; cat /etc/passwd; echo end"],
                    ["--capture", "bpf", "--policy", str(policy)]).expect(0)
     assert s.stdout().startswith(b"refused\n") and s.stdout().endswith(b"end\n"), s.story()
     assert s.status[-1]["recorded"] > 10 and not s.alarms, s.status
