@@ -67,8 +67,8 @@ bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_
 bool leader_may_go(struct leader *l, const struct leader_slot *slot);
 /* True once after calls were matched. As for wishes, the thread's waits are interrupted. */
 bool leader_has_news(struct leader *l);
-/* False: the window is full, and leader_make_room() would wait. */
-bool leader_has_room(const struct leader *l);
+/* Events and bytes of them that the window has room for: nothing bounds what is discarded. */
+void leader_room(const struct leader *l, uint64_t *ret_events, uint64_t *ret_bytes);
 /* Waits while the window is full. For calls that have been executed already. */
 void leader_make_room(struct leader *l);
 /* The thread waits inside of call c: announced at once, until leader_pause() c must not change. */

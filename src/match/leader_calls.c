@@ -3,12 +3,28 @@
 
 #define MATCH_PATIENCE_MS 5 /* at a barrier, before other threads are served */
 
+static uint64_t room_of(uint64_t window, const _Atomic uint64_t *sent, const _Atomic uint64_t *acked)
+{
+	/* In this order: acked never passes sent. */
+	uint64_t known = leader_counted(acked), ahead = leader_counted(sent) - known;
+
+	return ahead < window ? window - ahead : 0;
+}
+
+void leader_room(const struct leader *l, uint64_t *ret_events, uint64_t *ret_bytes)
+{
+	const struct start *s = l->start;
+
+	*ret_events = s->discard ? UINT64_MAX : room_of(s->window_events, &l->sent_events, &l->acked_events);
+	*ret_bytes = s->discard ? UINT64_MAX : room_of(s->window_bytes, &l->sent_bytes, &l->acked_bytes);
+}
+
 static bool window_full(const struct leader *l)
 {
-	return leader_counted(&l->sent_events) - leader_counted(&l->acked_events) >=
-		       l->start->window_events ||
-	       leader_counted(&l->sent_bytes) - leader_counted(&l->acked_bytes) >=
-		       l->start->window_bytes;
+	uint64_t events, bytes;
+
+	leader_room(l, &events, &bytes);
+	return !events || !bytes;
 }
 
 static bool is_barrier(const struct leader *l, const struct leader_slot *slot)
@@ -103,8 +119,7 @@ static void wait_window(struct leader *l)
 {
 	while (window_full(l) && !leader_must_stop(l)) {
 		leader_send_batch(l);
-		if (window_full(l)) /* it is not, when events are discarded */
-			pthread_cond_wait(&l->progress, &l->lock);
+		pthread_cond_wait(&l->progress, &l->lock);
 	}
 }
 
@@ -146,14 +161,11 @@ bool leader_has_news(struct leader *l)
 	       atomic_exchange(&l->news, false);
 }
 
-bool leader_has_room(const struct leader *l)
-{
-	/* Only we send events of calls that are over: what is seen here as room stays room. */
-	return !window_full(l);
-}
-
 void leader_make_room(struct leader *l)
 {
+	/* Only we send events of calls that are over: what is seen here as room stays room. */
+	if (!window_full(l))
+		return;
 	leader_lock(l);
 	wait_window(l);
 	leader_unlock(l);

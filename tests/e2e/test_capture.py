@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from chiral import EXIT_OWN_FAILURE, LOCAL_LOCAL, MARKER, NATIVE, wait_until
+from chiral import EXIT_OWN_FAILURE, LOCAL_LOCAL, MARKER, NATIVE, read_proc, wait_until
 
 pytestmark = pytest.mark.bpf
 
@@ -146,6 +146,35 @@ def test_ring_overflows(chiral, recording):
         counts.append(s.status[-1]["calls"]["compared"])
     assert completed(s)["full"], s.status
     assert counts[0] == counts[1]
+
+
+def calls_of(pid):
+    return sum(int(n) for n in re.findall(rb"sysc[rw]: (\d+)", read_proc(pid, "io")))
+
+
+@pytest.mark.parametrize("how", ["ptrace", "bpf"])
+def test_no_further_than_the_window(chiral, tmp_path, how):
+    """The follower does not take anything: its leader stands still when the window is full, one call
+    further at the most. Its node's end ends it."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("window:\n  events: 300\n")
+    s = chiral.run(LOCAL_LOCAL, ["/bin/sh", "-c", "read x; exec dd if=/dev/zero of=/dev/null bs=1"],
+                   ["--capture", how, "--policy", str(policy)], stdin=subprocess.PIPE)
+    variants = wait_until(lambda: len(s.variants()) == 2 and s.variants(), 20, "two variants")
+    of = {int(read_proc(v, "stat").split()[3]): v for v in variants}
+    leader, follower = sorted(of)
+    os.kill(follower, signal.SIGSTOP)
+    s.process.stdin.write(b"\n")
+    s.process.stdin.flush()
+    counts = [0]
+    wait_until(lambda: (counts.append(calls_of(of[leader])) or
+                        len(counts) > 20 and counts[-1] > 200 and len(set(counts[-20:])) == 1),
+               20, "standing still")
+    assert counts[-1] <= 302, counts
+    s.kill(signal.SIGTERM)
+    os.kill(follower, signal.SIGCONT)
+    s.expect(128 + signal.SIGTERM)
+    assert not s.alarms, s.story()
 
 
 @pytest.mark.parametrize("how", ["ptrace", "bpf"])

@@ -81,12 +81,22 @@ static void add_piece(struct tracer *t, struct tracee *tr, const struct record *
 	rec->is_open = true;
 }
 
-/* The records are about to be overwritten. */
+/* What is recorded becomes events: it may not be more than the window has room for. */
+static void bound_records(struct tracer *t)
+{
+	uint64_t events, bytes;
+
+	leader_room(t->leader, &events, &bytes);
+	recorder_set_room(t->collector.recorder, events, bytes);
+}
+
+/* The records are about to be overwritten: from now on they do not count, their events do. */
 static void settle(void *state)
 {
 	struct tracer *t = state;
 	struct recording *rec;
 
+	bound_records(t);
 	LIST_FOREACH(rec, &t->collector.open, open)
 	if (pieces_own(&rec->pieces) < 0 && t->err == 0)
 		t->err = log_errno(ENOMEM, "cannot keep the record of a call");
@@ -206,6 +216,7 @@ void collector_complete(struct tracer *t, struct tracee *tr, int signal)
 		recording_fail(t, tr, EFAULT, "was not in memory when it began, and is overwritten");
 	else
 		recording_take_call(t, tr, &r, &tr->mem.mem, signal);
+	bound_records(t);
 }
 
 /* ---- the collector's thread ------------------------------------------------------------------- */

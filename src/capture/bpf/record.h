@@ -33,9 +33,9 @@
 #define RECORD_INLINE	  (~0ull)
 
 /*
- * Powers of two. A busy server fills a quarter, which wakes the monitor, in some milliseconds. From the
- * half on threads are stopped, each with one record; the last slots are for processors that looked at
- * the same time: they write nothing when there are more of them.
+ * Powers of two. Half of each may be in use, or what the leader's window has room for, before threads are
+ * stopped, each with one record; the last slots are for processors that looked at the same time: they
+ * write nothing when there are more of them.
  */
 #define RING_SLOTS	  32768u
 #define RING_SLOTS_LAST 4096u
@@ -106,8 +106,7 @@ struct record_shared {
 		__u64 slots, bytes; /* positions up to which the monitor needs nothing any more */
 		__u32 wanted;	    /* the monitor sleeps until something comes */
 		__u32 woken;	    /* it has been woken since it last looked */
-		__u32 hold;	    /* threads are stopped as if the rings were full */
-		__u32 zero;
+		__u64 room_slots, room_bytes; /* of which half wakes the monitor */
 	} reader __attribute__((aligned(64)));
 
 	struct {

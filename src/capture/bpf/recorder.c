@@ -107,6 +107,7 @@ static int open_rings(struct recorder *r)
 	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
 
 	r->shared = &p->bss->shared;
+	recorder_set_room(r, UINT64_MAX, UINT64_MAX);
 	r->wake_fd = epoll_create1(EPOLL_CLOEXEC);
 	r->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (r->wake_fd < 0 || r->event_fd < 0 ||
@@ -152,9 +153,10 @@ int recorder_start(struct recorder *r)
 	return err;
 }
 
-void recorder_hold(struct recorder *r, bool hold)
+void recorder_set_room(struct recorder *r, uint64_t records, uint64_t bytes)
 {
-	r->shared->reader.hold = hold;
+	r->shared->reader.room_slots = records < RING_SLOTS / 2 ? records : RING_SLOTS / 2;
+	r->shared->reader.room_bytes = bytes < RING_BYTES / 2 ? bytes : RING_BYTES / 2;
 }
 
 void recorder_close(struct recorder *r)

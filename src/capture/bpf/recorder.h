@@ -31,8 +31,9 @@ int recorder_open(struct recorder **ret, const char **ret_why);
  * -errno. */
 int recorder_start(struct recorder *r);
 
-/* While it holds, a thread is stopped at the end of its first recorded call, as if the ring were full. */
-void recorder_hold(struct recorder *r, bool hold);
+/* How many records, and bytes of memory, may wait to be taken: from then on threads are stopped at the end
+ * of their calls. Never more than half of the rings. */
+void recorder_set_room(struct recorder *r, uint64_t records, uint64_t bytes);
 
 /* The machine's other processes pay nothing any more. */
 void recorder_close(struct recorder *r);

@@ -49,12 +49,13 @@ static __always_inline int rings_have_room(int *ret_wake)
 
 	*ret_wake = 0;
 	if (shared.reader.wanted ||
-	    ((n_slots > RING_SLOTS / 4 || n_bytes > RING_BYTES / 4) && !shared.reader.woken)) {
+	    ((n_slots > shared.reader.room_slots / 2 || n_bytes > shared.reader.room_bytes / 2) &&
+	     !shared.reader.woken)) {
 		shared.reader.wanted = 0;
 		shared.reader.woken = 1;
 		*ret_wake = 1;
 	}
-	return !shared.reader.hold && n_slots < RING_SLOTS / 2 && n_bytes < RING_BYTES / 2;
+	return n_slots < shared.reader.room_slots && n_bytes < shared.reader.room_bytes;
 }
 
 static __always_inline void ring_bell(void)

@@ -62,19 +62,9 @@ static void keep_call(struct tracer *t, struct tracee *tr)
 		recording_fail(t, tr, ENOMEM, "cannot be kept");
 }
 
-/* The window bounds how far the leader is ahead, not the ring: while it is full, nobody makes a second call. */
-static void make_room(struct tracer *t)
-{
-	if (leader_has_room(t->leader))
-		return;
-	recorder_hold(t->collector.recorder, true);
-	leader_make_room(t->leader);
-	recorder_hold(t->collector.recorder, false);
-}
-
 static void end_compared(struct tracer *t, struct tracee *tr, int64_t ret, int signal)
 {
-	make_room(t);
+	leader_make_room(t->leader);
 	if (handler_may_follow(tr, ret, signal)) {
 		tr->held_ret = ret;
 		tr->state = TRACEE_HELD;
