@@ -59,6 +59,11 @@ void answer_restart(struct replay *rp, struct fthread *f)
 	}
 }
 
+void answer_nobody(struct fthread *f)
+{
+	f->stop = STOP_NONE;
+}
+
 static int add_fd(struct replay *rp, struct fthread *f, int src, int number, bool cloexec,
 		  uint32_t flags)
 {

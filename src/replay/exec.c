@@ -56,8 +56,8 @@ void replay_exec(struct replay *rp, struct fthread *f)
 	else if (strings)
 		r = execute_interpreter(f, strings);
 	if (r == -ESRCH)
-		return; /* killed meanwhile */
-	if (r < 0)
+		answer_nobody(f);
+	else if (r < 0)
 		rp->err = log_errno(-r, "cannot execute the interpreter of the leader's script");
 	else
 		replay_run_to_exit(f, PHASE_EXEC);

@@ -300,8 +300,10 @@ void replay_at_call(struct replay *rp, struct fthread *f)
 		return;
 	}
 	r = call_capture_in(&f->cx, &f->native, &f->call);
-	if (r == -ESRCH)
-		return; /* killed meanwhile; its death comes next */
+	if (r == -ESRCH) {
+		answer_nobody(f);
+		return;
+	}
 	if (r < 0) {
 		rp->err = log_errno(-r, "cannot read a call of the follower");
 		return;

@@ -25,14 +25,15 @@ static void refused_outcome(struct replay *rp, struct fthread *f, int err)
 	replay_diverge(rp, f, REPORT_DIVERGENCE_OUTCOME, NULL, text);
 }
 
-/* Writes what the leader's call returned in memory. False: a divergence was reported. */
+/* Writes what the leader's call returned in memory. False: the thread was killed meanwhile, or
+ * a divergence was reported. */
 static bool apply(struct replay *rp, struct fthread *f, int64_t *ret)
 {
 	int r = call_apply_out(&f->cx, &f->native, &f->leader, ret);
 
 	if (r == -ESRCH)
-		return false; /* killed meanwhile */
-	if (r < 0)
+		answer_nobody(f);
+	else if (r < 0)
 		refused_outcome(rp, f, r);
 	return r == 0;
 }

@@ -110,6 +110,8 @@ void answer_value(struct replay *rp, struct fthread *f, int64_t ret);
 void answer_continue(struct replay *rp, struct fthread *f);
 /* The call is executed again from its entry, after any signal handler. */
 void answer_restart(struct replay *rp, struct fthread *f);
+/* The thread was killed in its call, which is not to be compared with anything any more. */
+void answer_nobody(struct fthread *f);
 /* Result: descriptor number (-1: the lowest free one) made from src. Returns it or -errno. */
 int answer_fd(struct replay *rp, struct fthread *f, int src, int number, bool cloexec);
 /* Installs a descriptor without answering yet (STOP_NOTIFY only). */

@@ -223,6 +223,18 @@ def test_cut_link(chiral, tmp_path, delay):
     wait_until(lambda: not lead.processes() and not follow.processes(), LIMIT, "the end")
 
 
+def test_follower_killed_in_a_call(chiral):
+    """It is told as a death wherever in a call that is: a call that was answered is not compared again."""
+    rng = random.Random(SEED)
+    for _ in range(30):
+        s = chiral.run(LOCAL_LOCAL, ["/bin/sh", "-c", "exec dd if=/dev/zero of=/dev/null bs=1"])
+        variants = wait_until(lambda: len(s.variants()) == 2 and s.variants(), 20, "two variants")
+        time.sleep(rng.uniform(0.05, 0.15))
+        os.kill(max(variants, key=parent), signal.SIGKILL)      # its monitor was started last
+        s.expect(EXIT_DIVERGENCE, LIMIT)
+        assert [a["rule"] for a in s.alarms] == ["crash.one_variant"], s.story()
+
+
 def test_stopped_peer_is_lost(chiral, tmp_path):
     """A follower's monitor that is stopped (SIGSTOP) answers no heartbeat: lost, not waited for."""
     site = Website(chiral, LOCAL_LOCAL, tmp_path, files=SMALL)
