@@ -54,7 +54,8 @@ bool record_is_overwritten(const struct record_desc *d, const uint64_t args[CALL
 
 			if (!is_there(in, args) || !is_there(out, args) ||
 			    !is_written(out, ret) ||
-			    (in->arg == out->arg && (in->flags & RECORD_PART_WHOLE)))
+			    (in->arg == out->arg &&
+			     ((in->flags & RECORD_PART_WHOLE) || record_is_message(in))))
 				continue;
 			if (overlap(args[in->arg], bytes_of(in, args, ret), args[out->arg],
 				    bytes_of(out, args, ret)))

@@ -139,6 +139,12 @@ static bool describe_memory(const struct describe *b, unsigned i, struct record_
 	case ARG_MSGHDR:
 		p->what = s->dir == DIR_IN ? RECORD_MSG_SENT : RECORD_MSG_RECEIVED;
 		return s->dir != DIR_INOUT;
+	case ARG_MMSGHDR:
+		/* How much of each was sent is written there. */
+		p->what = RECORD_MANY | (s->dir == DIR_INOUT ? RECORD_MSG_SENT : RECORD_MSG_RECEIVED);
+		p->flags |= RECORD_PART_CAPPED;
+		p->cap = (struct record_number){ .kind = RECORD_LEN_CONST, .value = RECORD_MMSG_MAX };
+		return s->len.kind == LEN_ARG && !s->len.cap_arg && number_of_len(b, &s->len, &p->len);
 	case ARG_FDSET:
 		p->flags |= RECORD_PART_BITS;
 		return number_of_len(b, &s->len, &p->len);
@@ -204,7 +210,7 @@ static bool fields_go_one_way(const struct struct_spec *spec)
 static enum way way_of(const struct arg_spec *s)
 {
 	/* Where a message goes, and how much of it, is read; how much of it came is written there. */
-	if (s->kind == ARG_MSGHDR && s->dir == DIR_OUT)
+	if ((s->kind == ARG_MSGHDR && s->dir == DIR_OUT) || s->kind == ARG_MMSGHDR)
 		return WAY_BOTH;
 	if (s->dir != DIR_INOUT)
 		return s->dir == DIR_IN ? WAY_IN : WAY_OUT;
@@ -294,12 +300,31 @@ static bool append_entry_parts(struct describe *b)
 		if (!append(b->d, &b->part[i], b->way[i]))
 			return false;
 		p->out = 0;
-		if (p->what == RECORD_MSG_RECEIVED)
-			p->what = RECORD_MSG_ROOM;
+		if (record_is_message(p) && (p->what & ~RECORD_MANY) == RECORD_MSG_RECEIVED)
+			p->what = (uint8_t)(RECORD_MSG_ROOM | (p->what & RECORD_MANY));
 		b->d->entry_args |= (uint8_t)(1u << b->part[i].arg);
 	}
 	b->d->n_entry = b->d->n_parts;
 	return true;
+}
+
+/* What is there of an array of messages when the call has ended: those that were moved. */
+static void end_messages(struct record_part *p)
+{
+	p->len = (struct record_number){ .kind = RECORD_LEN_RET };
+	if (p->what == (RECORD_MSG_SENT | RECORD_MANY)) {
+		p->what = RECORD_BYTES;
+		p->scale = RECORD_MMSG_SIZE;
+	}
+}
+
+static bool append_exit_part(struct describe *b, unsigned i)
+{
+	struct record_part p = b->part[i];
+
+	if (p.what & RECORD_MANY)
+		end_messages(&p);
+	return append(b->d, &p, b->way[i]);
 }
 
 static bool arrange_parts(struct describe *b, bool entry)
@@ -310,7 +335,7 @@ static bool arrange_parts(struct describe *b, bool entry)
 			return false;
 	}
 	for (unsigned i = 0; i < b->n; i++)
-		if ((!entry || b->way[i] != WAY_IN) && !append(b->d, &b->part[i], b->way[i]))
+		if ((!entry || b->way[i] != WAY_IN) && !append_exit_part(b, i))
 			return false;
 	return true;
 }
@@ -321,9 +346,7 @@ static bool is_simple(const struct call_row *row)
 	switch ((enum irregular)row->irregular) {
 	case IRR_CLOSE:
 		return row->n_args == 1;
-	case IRR_DUP:
-		/* dup3(2) also closes a descriptor that other threads use. */
-		return row->n_args == 1 || row->parent != call_row_id(row);
+	case IRR_DUP: /* what another descriptor's number means changes when it ends: before that is a race */
 	case IRR_FDFLAGS:
 		return true;
 	default:
@@ -333,7 +356,7 @@ static bool is_simple(const struct call_row *row)
 
 static bool is_regular(const struct call_row *row)
 {
-	if (row->flags & (CALL_RET_ADDR | CALL_SUB_EQUAL | CALL_WATCHED))
+	if (row->flags & (CALL_RET_ADDR | CALL_WATCHED))
 		return false;
 	switch ((enum disposition)row->disposition) {
 	case DISP_REPLAYED:
@@ -392,7 +415,10 @@ static bool describe_row(enum isa isa, const struct call_row *row, struct record
 	return true;
 }
 
-/* A parent stands for values that no sub-row has: the filter cannot tell these from the others. */
+/*
+ * A parent stands for values that no sub-row has: the filter cannot tell these from the others. Nor can the
+ * recorder tell equal arguments from others (dup2): there is no memory then.
+ */
 static bool describe_parent(enum isa isa, const struct call_row *row, struct record_desc *ret)
 {
 	struct record_desc d;
@@ -400,7 +426,8 @@ static bool describe_parent(enum isa isa, const struct call_row *row, struct rec
 	for (unsigned id = call_row_id(row) + 1; id < _CALL_MAX; id++) {
 		if (call_rows[id].parent != call_row_id(row))
 			break; /* sub-rows follow their parent at once */
-		if (!describe_row(isa, &call_rows[id], &d) || d.null_args)
+		if (!describe_row(isa, &call_rows[id], &d) || d.null_args ||
+		    ((call_rows[id].flags & CALL_SUB_EQUAL) && d.n_parts))
 			return false;
 	}
 	if (!describe_row(isa, row, &d) || d.null_args)
@@ -411,6 +438,8 @@ static bool describe_parent(enum isa isa, const struct call_row *row, struct rec
 
 bool record_describe(enum isa isa, const struct call_row *row, struct record_desc *ret)
 {
+	if (row->flags & CALL_SUB_EQUAL)
+		row = &call_rows[row->parent];
 	return row->flags & CALL_PARENT ? describe_parent(isa, row, ret) : describe_row(isa, row, ret);
 }
 

@@ -23,6 +23,11 @@ enum record_what {
 	RECORD_MSG_RECEIVED, /* address, control data, as much of what its elements point to as the result says */
 };
 
+/* Besides RECORD_MSG_*: an array of struct mmsghdr. What was received of each, its own length says. */
+#define RECORD_MANY	   0x10u
+#define RECORD_MMSG_SIZE   64u	 /* struct mmsghdr, the same on every LP64 ISA */
+#define RECORD_MMSG_MAX	   1024u /* the kernel looks at no more of them */
+
 /* Where a length comes from. */
 enum record_len {
 	RECORD_LEN_CONST, /* value */
@@ -49,7 +54,7 @@ struct record_number {
 
 /* Memory behind one argument: min(len, cap) * scale bytes, or elements of an iovec, or a message. */
 struct record_part {
-	__u8 what; /* enum record_what */
+	__u8 what; /* enum record_what, RECORD_MANY */
 	__u8 arg;  /* native argument: the address; NULL: nothing there */
 	__u8 out;  /* 1: there when the call has succeeded only */
 	__u8 flags; /* RECORD_PART_* */
@@ -106,9 +111,16 @@ void record_hold(const uint64_t by_call[_CALL_MAX]);
 /* A call of the row with these native arguments is recorded. */
 bool call_is_recorded(enum isa isa, const struct call_row *row, const uint64_t args[CALL_ARGS_MAX]);
 
+/* The part is a message or an array of them. */
+static inline bool record_is_message(const struct record_part *p)
+{
+	return (p->what & ~RECORD_MANY) >= RECORD_MSG_SENT;
+}
+
 /*
  * What comes in can no longer be read when this call has ended: it may have been overwritten by what went
- * out. For calls at whose entry it could not be recorded.
+ * out. For calls at whose entry it could not be recorded. Not looked at: what of a message the kernel writes
+ * into it (capture/bpf/message.h).
  */
 bool record_is_overwritten(const struct record_desc *d, const uint64_t args[CALL_ARGS_MAX], int64_t ret);
 

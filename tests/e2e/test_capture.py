@@ -110,6 +110,32 @@ def test_same_stream_of_what_is_hard(chiral, recording, tmp_path, what):
     assert streams[0] == streams[1]
 
 
+@pytest.fixture(scope="module")
+def batches(build):
+    return os.path.join(build, "tests", "live", f"batches.{NATIVE}")
+
+
+def test_same_stream_of_batches(chiral, batches, tmp_path):
+    """Many messages in one call, descriptors over others."""
+    streams = [plain(stream(chiral, how, [batches], str(tmp_path / how), 0)) for how in ("ptrace", "bpf")]
+    assert streams[0] == streams[1]
+
+
+def test_batches_of_threads(chiral, batches, tmp_path):
+    """Each call of each thread, in the order of the thread; and followers agree."""
+    lines = stream(chiral, "bpf", [batches, "threads"], str(tmp_path / "record"), 0)
+    calls = [one_call(line.split(" ", 1)[1]) for line in lines]
+    for call, number in ("sendmmsg", 1600), ("recvmmsg", 1600), ("dup3", 3200):
+        assert sum(c.startswith(f"{call}(") for c in calls) == number, call
+    s = chiral.run(LOCAL_LOCAL, [batches, "threads"], ["--capture", "bpf"]).expect(0, timeout=60)
+    assert not s.alarms and s.status[-1]["recorded"] > 6400, s.story()
+
+
+def test_batches_on_every_node(live, combo):
+    s = live(combo, "batches", [], ["--capture", "bpf"]).expect(0)
+    assert not s.alarms and completed(s)["large"], s.story()
+
+
 def completed(session):
     return session.status[-1]["completed"]
 
@@ -129,10 +155,11 @@ def test_on_every_node(live, combo):
     assert ended["recorded"] > ended["calls"]["compared"] * 0.9 and completed(s)["large"], ended
 
 
-def test_what_cannot_be_known(chiral, recording):
+@pytest.mark.parametrize("what", ["overwritten", "message-overwritten"])
+def test_what_cannot_be_known(chiral, recording, what):
     """What a call began with is neither recorded nor there any more: the session ends and says so."""
-    assert subprocess.run([recording, "overwritten"], check=False, capture_output=True).returncode == 0
-    s = chiral.start(["record", "--capture", "bpf", "--discard"], [recording, "overwritten"])
+    assert subprocess.run([recording, what], check=False, capture_output=True).returncode == 0
+    s = chiral.start(["record", "--capture", "bpf", "--discard"], [recording, what])
     s.expect(EXIT_OWN_FAILURE)
     assert "was not in memory when it began" in s.stderr(), s.story()
 

@@ -307,6 +307,49 @@ static void not_in_memory(void)
 	munmap(name, PAGE);
 }
 
+/* A header in a page that is in no page table: it was written where the file is mapped as well. */
+static struct msghdr *header_not_in_memory(struct iovec *iov, void *name, socklen_t len)
+{
+	int fd = memfd_create("header", 0);
+	struct msghdr *msg, *there;
+
+	EXPECT(fd >= 0 && ftruncate(fd, PAGE) == 0);
+	there = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	msg = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	EXPECT(there != MAP_FAILED && msg != MAP_FAILED && close(fd) == 0);
+	*there = (struct msghdr){ .msg_iov = iov, .msg_iovlen = 1, .msg_name = name, .msg_namelen = len };
+	EXPECT(munmap(there, PAGE) == 0 && madvise(msg, PAGE, MADV_DONTNEED) == 0);
+	return msg;
+}
+
+static void receive_by(struct msghdr *msg, struct iovec *iov)
+{
+	int fds[2];
+
+	EXPECT(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) == 0 && write(fds[0], "hello", 5) == 5);
+	EXPECT(recvmsg(fds[1], msg, MSG_CMSG_CLOEXEC) == 5 && !memcmp(iov->iov_base, "hello", 5));
+	EXPECT(munmap(msg, PAGE) == 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void message_not_in_memory(void)
+{
+	char got[8];
+	struct iovec iov = { got, sizeof(got) };
+
+	receive_by(header_not_in_memory(&iov, NULL, 0), &iov);
+}
+
+/* How much room there was for the address is overwritten by how long it is. */
+static void message_overwritten(void)
+{
+	char got[8], name[32];
+	struct iovec iov = { got, sizeof(got) };
+
+	receive_by(header_not_in_memory(&iov, name, sizeof(name)), &iov);
+}
+
 /* Both at once: nobody can say afterwards which name it was. */
 static void overwritten(void)
 {
@@ -396,12 +439,18 @@ int main(int argc, char **argv)
 	}
 	if (argc > 1 && !strcmp(argv[1], "not-in-memory")) {
 		not_in_memory();
+		message_not_in_memory();
 		say("not in memory\n");
 		return 0;
 	}
 	if (argc > 1 && !strcmp(argv[1], "overwritten")) {
 		overwritten();
 		say("overwritten\n");
+		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "message-overwritten")) {
+		message_overwritten();
+		say("message overwritten\n");
 		return 0;
 	}
 	large_buffers();

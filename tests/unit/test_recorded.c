@@ -91,8 +91,39 @@ static void test_messages(void **state)
 		assert_int_equal(d.part[0].what, RECORD_MSG_ROOM);
 		assert_int_equal(d.part[1].what, RECORD_MSG_RECEIVED);
 		assert_true(d.part[1].out);
-		assert_true(record_is_overwritten(&d, args, 10));
-		assert_false(record_is_overwritten(&d, args, -EAGAIN));
+		assert_true(record_is_message(&d.part[0]));
+		assert_false(record_is_overwritten(&d, args, 10));
+	}
+}
+
+/* How much of each was moved is in the array itself. */
+static void test_many_messages(void **state)
+{
+	for (int isa = 0; isa < _ISA_MAX; isa++) {
+		uint64_t args[CALL_ARGS_MAX] = { 3, 4096, 2, 0, 1 << 20 };
+		struct record_desc d = describe((enum isa)isa, CALL_SENDMMSG);
+
+		assert_int_equal(d.n_entry, 1);
+		assert_int_equal(d.n_parts, 2);
+		assert_int_equal(d.part[0].what, RECORD_MSG_SENT | RECORD_MANY);
+		assert_int_equal(d.part[0].len.arg, 2);
+		assert_int_equal(d.part[0].cap.value, 1024);
+		assert_int_equal(d.part[1].what, RECORD_BYTES);
+		assert_int_equal(d.part[1].len.kind, RECORD_LEN_RET);
+		assert_int_equal(d.part[1].scale, 64);
+		assert_true(d.part[1].out);
+		assert_false(record_is_overwritten(&d, args, 2));
+		d = describe((enum isa)isa, CALL_RECVMMSG);
+		assert_int_equal(d.n_entry, 2);
+		assert_int_equal(d.n_parts, 4);
+		assert_int_equal(d.part[0].what, RECORD_MSG_ROOM | RECORD_MANY);
+		assert_int_equal(d.part[0].len.arg, 2);
+		assert_int_equal(d.part[2].what, RECORD_MSG_RECEIVED | RECORD_MANY);
+		assert_int_equal(d.part[2].len.kind, RECORD_LEN_RET);
+		assert_int_equal(d.part[2].scale, 1);
+		assert_true(record_is_overwritten(&d, args, 2)); /* the time that is left */
+		args[4] = 0;
+		assert_false(record_is_overwritten(&d, args, 2));
 	}
 }
 
@@ -127,16 +158,37 @@ static void test_sized_struct(void **state)
 static void test_simple(void **state)
 {
 	assert_int_equal(describe(ISA_X86_64, CALL_DUP).n_parts, 0);
+	assert_int_equal(describe(ISA_AARCH64, CALL_DUP3).n_parts, 0);
+	assert_int_equal(describe(ISA_X86_64, CALL_DUP2).n_parts, 0);
+	assert_int_equal(describe(ISA_X86_64, CALL_DUP2_SAME).n_parts, 0);
 	assert_int_equal(describe(ISA_AARCH64, CALL_FCNTL_F_DUPFD_CLOEXEC).n_parts, 0);
 	assert_int_equal(describe(ISA_X86_64, CALL_FCNTL_F_SETFD).n_parts, 0);
 	assert_int_equal(describe(ISA_AARCH64, CALL_IOCTL_FIOCLEX).n_parts, 0);
+}
+
+/* Equal arguments are no call of their own for who looks at numbers only: as one they are recorded or held. */
+static void test_held_dup(void **state)
+{
+	static uint64_t by_call[_CALL_MAX];
+	struct record_desc d;
+
+	by_call[CALL_FCNTL_F_GETFL] = 1;
+	record_hold(by_call);
+	assert_false(record_describe(ISA_X86_64, &call_rows[CALL_DUP2], &d));
+	assert_false(record_describe(ISA_X86_64, &call_rows[CALL_DUP2_SAME], &d));
+	assert_true(record_describe(ISA_X86_64, &call_rows[CALL_DUP3], &d));
+	by_call[CALL_FCNTL_F_GETFL] = 0;
+	by_call[CALL_DUP3] = 1;
+	assert_false(record_describe(ISA_X86_64, &call_rows[CALL_DUP2], &d));
+	assert_false(record_describe(ISA_X86_64, &call_rows[CALL_DUP2_SAME], &d));
+	record_hold(NULL);
 }
 
 /* Irregular, local, refused. */
 static void test_not_recorded(void **state)
 {
 	static const unsigned ids[] = {
-		CALL_EXECVE, CALL_CLONE, CALL_MMAP, CALL_CLOSE_RANGE, CALL_DUP3, CALL_EXIT_GROUP,
+		CALL_EXECVE, CALL_CLONE, CALL_MMAP, CALL_CLOSE_RANGE, CALL_EXIT_GROUP,
 		CALL_FUTEX, CALL_IO_URING_SETUP, CALL_KILL, CALL_RT_SIGSUSPEND, CALL_FCNTL,
 		CALL_PRCTL_CHIRAL_REGION, CALL_RT_SIGACTION,
 	};
@@ -299,7 +351,7 @@ int main(void)
 		cmocka_unit_test(test_buffer),	     cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_struct_and_iovec), cmocka_unit_test(test_sized_struct),
 		cmocka_unit_test(test_messages),     cmocka_unit_test(test_descriptor_sets),
-		cmocka_unit_test(test_simple),
+		cmocka_unit_test(test_many_messages), cmocka_unit_test(test_simple), cmocka_unit_test(test_held_dup),
 		cmocka_unit_test(test_not_recorded), cmocka_unit_test(test_only_without),
 		cmocka_unit_test(test_entry),	     cmocka_unit_test(test_entry_for_others),
 		cmocka_unit_test(test_mixed),	     cmocka_unit_test(test_overwritten),

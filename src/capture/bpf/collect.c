@@ -114,7 +114,7 @@ static void on_entered(struct tracer *t, struct tracee *tr, const struct record 
 {
 	struct recording *rec = tr->recording;
 
-	rec->entry_missing = r->reason != RECORD_COMPLETE;
+	rec->entry_missing = r->reason;
 	if (!rec->entry_missing)
 		recording_take_entered(t, tr, r);
 }
@@ -136,7 +136,7 @@ static void on_call(struct tracer *t, struct tracee *tr, const struct record *r,
 	struct recording *rec = tr->recording;
 
 	if (tracer_captures(tr)) {
-		rec->entry_missing = false;
+		rec->entry_missing = RECORD_COMPLETE;
 		recording_reset(rec);
 		return;
 	}
@@ -207,13 +207,14 @@ void collector_complete(struct tracer *t, struct tracee *tr, int signal)
 	rec->incomplete = false;
 	r = rec->rest;
 	if (r.reason == RECORD_COMPLETE)
-		r.reason = RECORD_UNREAD;
+		r.reason = rec->entry_missing;
 	if (r.reason < _RECORD_REASON_MAX)
 		t->counts.completed[r.reason - 1]++;
 	if (!is_where_it_was(tr, &r))
 		recording_fail(t, tr, ETIME, "was not completed before the program went on");
-	else if (rec->entry_missing && !recording_is_readable_still(&r))
-		recording_fail(t, tr, EFAULT, "was not in memory when it began, and is overwritten");
+	else if (rec->entry_missing && !recording_is_readable_still(tr, &r))
+		recording_fail(t, tr, EFAULT,
+			       "was not in memory when it began, and is overwritten (--capture ptrace reads it in time)");
 	else
 		recording_take_call(t, tr, &r, &tr->mem.mem, signal);
 	bound_records(t);

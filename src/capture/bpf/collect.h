@@ -58,7 +58,7 @@ struct recording {
 	LIST_ENTRY(recording) open;
 	bool entered;		 /* in a call whose entry part is in tracee.call; */
 	bool entered_local;	 /* which is nobody's business */
-	bool entry_missing;	 /* in a call whose entry could not be recorded */
+	uint8_t entry_missing;	 /* enum record_reason: why the entry of its call could not be recorded */
 	bool incomplete;	 /* the thread stops before its next instruction: see rest */
 	struct record rest;
 	uint64_t taken;		 /* CALL and ENTERED records so far */

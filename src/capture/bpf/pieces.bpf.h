@@ -111,7 +111,7 @@ __noinline int put_iovec(__u64 addr, __u64 count, __u64 max, __u32 tid)
 }
 
 /* The header as it is now, so that what it points to is what is recorded, whatever other threads do to it. */
-static __always_inline int put_header(__u64 addr, const struct record_msg *m, __u32 tid)
+static __always_inline int put_header(__u64 addr, const struct record_mmsg *m, __u32 len, __u32 tid)
 {
 	struct writing w;
 	__u8 *to;
@@ -119,40 +119,64 @@ static __always_inline int put_header(__u64 addr, const struct record_msg *m, __
 	if (!begin_record(&w, RING_SLOTS / 4))
 		return RECORD_FULL;
 	to = take_bytes(&w, sizeof(*m));
-	fill_data(w.record, to ? RECORD_DATA : RECORD_NONE, addr, sizeof(*m), tid);
+	fill_data(w.record, to ? RECORD_DATA : RECORD_NONE, addr, len, tid);
 	if (to)
-		*(struct record_msg *)to = *m;
+		*(struct record_mmsg *)to = *m;
 	end_record(&w);
 	return to ? 0 : RECORD_FULL;
 }
 
-/* what: enum record_what; max: bytes that were moved. */
+/* what: of struct record_part; max: bytes that were moved. */
 __noinline int put_message(__u64 addr, __u32 what, __u64 max, __u32 tid)
 {
-	struct record_msg m;
+	struct record_mmsg m = {};
+	__u32 len = what & RECORD_MANY ? sizeof(m) : sizeof(m.msg);
 	int err;
 
-	if (bpf_probe_read_user(&m, sizeof(m), (void *)addr))
+	if (bpf_probe_read_user(&m, len, (void *)addr))
 		return RECORD_UNREAD;
-	err = put_header(addr, &m, tid);
+	err = put_header(addr, &m, len, tid);
 	if (err)
 		return err;
-	if (what == RECORD_MSG_ROOM)
-		return put_bytes(m.iov, m.iov_len * sizeof(struct record_iov), tid);
-	if (m.name && m.name_len)
-		err = put_piece(m.name, m.name_len > RECORD_NAME_MAX ? RECORD_NAME_MAX : m.name_len, tid);
-	if (!err && m.control && m.control_len)
-		err = put_piece(m.control, m.control_len, tid);
-	return err ? err : put_iovec(m.iov, m.iov_len, max, tid);
+	if ((what & ~RECORD_MANY) == RECORD_MSG_ROOM)
+		return put_bytes(m.msg.iov, m.msg.iov_len * sizeof(struct record_iov), tid);
+	if (what == (RECORD_MSG_RECEIVED | RECORD_MANY))
+		max = m.len;
+	if (m.msg.name && m.msg.name_len)
+		err = put_piece(m.msg.name,
+				m.msg.name_len > RECORD_NAME_MAX ? RECORD_NAME_MAX : m.msg.name_len, tid);
+	if (!err && m.msg.control && m.msg.control_len)
+		err = put_piece(m.msg.control, m.msg.control_len, tid);
+	return err ? err : put_iovec(m.msg.iov, m.msg.iov_len, max, tid);
 }
 
-/* Memory of any kind, enum record_what. max: bytes that were moved. */
+/* Of room there is one record for each; it could hardly be regained when the call has filled it. */
+static __always_inline int put_messages(__u64 addr, __u32 what, __u64 n, __u32 tid)
+{
+	int err;
+
+	if (n > RECORD_SENT_MAX && what != (RECORD_MSG_ROOM | RECORD_MANY))
+		return RECORD_LARGE;
+	for (unsigned i = 0; i < RECORD_MMSG_MAX; i++) {
+		if (i >= n)
+			break;
+		err = put_message(addr, what, ~0ULL, tid);
+		if (err)
+			return err;
+		addr += RECORD_MMSG_SIZE;
+	}
+	return 0;
+}
+
+/* Memory of any kind, as struct record_part says. max: bytes that were moved. */
 __noinline int put_memory(__u32 what, __u64 addr, __u64 len, __u64 max, __u32 tid)
 {
 	if (what == RECORD_STRING)
 		return put_string(addr, tid);
 	if (what == RECORD_IOVEC)
 		return put_iovec(addr, len, max, tid);
+	if (what & RECORD_MANY)
+		return put_messages(addr, what, len, tid);
 	return what >= RECORD_MSG_SENT ? put_message(addr, what, max, tid) : put_bytes(addr, len, tid);
 }
 

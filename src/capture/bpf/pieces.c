@@ -5,18 +5,21 @@
 #include <string.h>
 
 /* The piece that has most of len bytes at addr: elements of an iovec may overlap. */
-static const struct piece *find(const struct pieces *p, uint64_t addr, size_t len)
+static const struct piece *find(struct pieces *p, uint64_t addr, size_t len)
 {
 	const struct piece *best = NULL;
+	unsigned first = p->last;
 	uint64_t most = 0;
 
-	for (unsigned i = 0; i < p->n && most < len; i++) {
+	for (unsigned k = 0; k < p->n && most < len; k++) {
+		unsigned i = first + k < p->n ? first + k : first + k - p->n;
 		const struct piece *x = &p->piece[i];
 		uint64_t skip = addr - x->addr;
 
 		if (skip < x->len && x->len - skip > most) {
 			best = x;
 			most = x->len - skip;
+			p->last = i;
 		}
 	}
 	return best;
@@ -77,6 +80,7 @@ void pieces_free(struct pieces *p)
 void pieces_reset(struct pieces *p)
 {
 	p->n = 0;
+	p->last = 0;
 	p->missed = false;
 	writer_reset(&p->bytes);
 }

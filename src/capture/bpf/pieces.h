@@ -11,9 +11,10 @@
 
 #include <stdbool.h>
 
-/* More than an iovec's array, its elements in records of their own, and a few: a bound for what the kernel
+/* More than an iovec's array, its elements in records of their own, and a few; or the rooms of as many messages
+ * as there may be: a bound for what the kernel
  * says, not for what programs do. */
-#define PIECES_MAX 1024u
+#define PIECES_MAX 8192u
 
 struct pieces {
 	struct mem mem;	/* reads, lends until the next change; a write is an error */
@@ -24,6 +25,7 @@ struct pieces {
 		bool string;	     /* what follows it does not matter */
 	} *piece;
 	unsigned n, cap;
+	unsigned last;	     /* that was found: calls are read in the order in which they were recorded */
 	struct writer bytes; /* of pieces that are not borrowed any more */
 	bool missed;	/* something was read that no piece has */
 };

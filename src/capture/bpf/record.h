@@ -28,6 +28,7 @@
 #define RECORD_PIECES_MAX 32u	/* of one argument: what is longer is left to the tracer */
 #define RECORD_IOV_MAX	  16u	/* elements of an iovec; with more it is left to the tracer */
 #define RECORD_NAME_MAX	  128u	/* struct sockaddr_storage: no address is longer */
+#define RECORD_SENT_MAX	  64u	/* messages of one call with what they point to; with more it is left to the tracer */
 #define RECORD_VECTOR_MAX 4u	/* elements of an iovec that are one record with what they point to */
 #define RECORD_INLINE_MAX 16u	/* bytes in the slot itself */
 #define RECORD_INLINE	  (~0ull)
@@ -75,6 +76,11 @@ struct record_msg {
 	__u64 iov, iov_len;
 	__u64 control, control_len;
 	__u32 flags, pad2;
+};
+
+struct record_mmsg {
+	struct record_msg msg;
+	__u32 len, pad;
 };
 
 struct record {

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "calls/recorded.h"
+#include "capture/bpf/message.h"
 #include "capture/ptrace.h"
 #include "variant/decide.h"
 
@@ -137,7 +138,7 @@ void recording_take_call(struct tracer *t, struct tracee *tr, const struct recor
 	if (!rec->entered && !take_entry(t, tr, r, mem, &local))
 		return;
 	rec->entered = false;
-	rec->entry_missing = false;
+	rec->entry_missing = RECORD_COMPLETE;
 	rec->look_at = 0;
 	take_exit(t, tr, r->ret, mem, local, signal);
 	if (rec->pieces.missed)
@@ -167,7 +168,7 @@ void recording_take_entered(struct tracer *t, struct tracee *tr, const struct re
 
 /* The call whose entry could not be recorded: the thread is stopped, and its memory is what the call has left.
  * False: that is not what it began with. */
-bool recording_is_readable_still(const struct record *r)
+bool recording_is_readable_still(struct tracee *tr, const struct record *r)
 {
 	uint64_t args[CALL_ARGS_MAX];
 	const struct call_row *row = call_row_of_nr(isa_native, (long)r->nr);
@@ -175,6 +176,12 @@ bool recording_is_readable_still(const struct record *r)
 
 	for (int i = 0; i < CALL_ARGS_MAX; i++)
 		args[i] = r->arg[i];
-	return row && record_describe(isa_native, call_row_sub(row, args), &d) &&
-	       !record_is_overwritten(&d, args, r->ret);
+	if (!row || !record_describe(isa_native, call_row_sub(row, args), &d) ||
+	    record_is_overwritten(&d, args, r->ret))
+		return false;
+	for (unsigned i = 0; i < d.n_entry; i++)
+		if (record_is_message(&d.part[i]) &&
+		    !message_is_as_before(&tr->mem.mem, &d.part[i], args, r->ret))
+			return false;
+	return true;
 }

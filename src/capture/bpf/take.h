@@ -25,6 +25,6 @@ void recording_take_call(struct tracer *t, struct tracee *tr, const struct recor
 
 /* Of a call whose entry could not be recorded, while its thread is stopped: false when its memory is not what
  * it began with any more. */
-bool recording_is_readable_still(const struct record *r);
+bool recording_is_readable_still(struct tracee *tr, const struct record *r);
 
 #endif
