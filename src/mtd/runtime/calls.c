@@ -15,7 +15,7 @@
 
 enum { NR_close = 3, NR_rt_sigaction = 13, NR_dup2 = 33, NR_exit = 60, NR_dup3 = 292,
        NR_exit_group = 231, NR_set_tid_address = 218, NR_gettid = 186, NR_madvise = 28,
-       NR_execve = 59, NR_fcntl = 72 };
+       NR_fork = 57, NR_vfork = 58, NR_execve = 59, NR_fcntl = 72 };
 #define PUNCH_HOLE_KEEP_SIZE 3
 
 /* x86-64's numbers; ranges, first to last. A call that creates a process or a thread, maps memory otherwise or looks into processes is not among them. */
@@ -169,6 +169,14 @@ long ask_home(long nr, const long *a)
 	return m.v[0];
 }
 
+static long call_alone(long nr, const long *a)
+{
+	if (nr == NR_rt_sigaction)
+		return signals_set_kernel_action(a);
+	/* The C library's vfork would share this stack. */
+	return isa_call_x86_64(nr == NR_vfork ? NR_fork : nr, a);
+}
+
 long call_home(long nr, const long *a)
 {
 	long r;
@@ -180,7 +188,7 @@ long call_home(long nr, const long *a)
 		files_opened(nr, a, r);
 		return r;
 	}
-	return mtd_node.role == ROLE_HOME ? perform_call(nr, a) : isa_call_x86_64(nr, a);
+	return mtd_node.role == ROLE_HOME ? perform_call(nr, a) : call_alone(nr, a);
 }
 
 _Noreturn void end_program(int status)

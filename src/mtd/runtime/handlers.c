@@ -8,10 +8,7 @@
 
 #include "calls.h"
 
-#define SA_SIGINFO   0x4ul
-#define SA_RESTORER  0x04000000ul
 #define SA_ONSTACK   0x08000000ul
-#define SA_RESTART   0x10000000ul
 #define CLOCK_PROCESS_CPUTIME_ID 2
 
 static char handler_stack[65536] __attribute__((aligned(64)));
@@ -29,10 +26,7 @@ void handlers_begin(void)
 
 void handlers_set(int signal, uint64_t handler, uint64_t mask)
 {
-	/* The kernel's struct sigaction. */
-	struct {
-		uint64_t handler, flags, restorer, mask;
-	} action = { handler, SA_SIGINFO | SA_ONSTACK | SA_RESTART, isa_signal_return(), mask };
+	struct kernel_action action = { handler, SA_SIGINFO | SA_ONSTACK | SA_RESTART, isa_signal_return(), mask };
 
 	if (action.restorer)
 		action.flags |= SA_RESTORER;

@@ -169,8 +169,17 @@ void files_opened(long nr, const long *a, long fd);
 void files_give_back(void);
 
 /* signals.c */
+/* The kernel's struct sigaction, on both ISAs. */
+struct kernel_action {
+	uint64_t handler, flags, restorer, mask;
+};
+#define SA_SIGINFO  0x4ul
+#define SA_RESTORER 0x04000000ul
+#define SA_RESTART  0x10000000ul
 /* rt_sigaction of the program, at home. */
 long signals_set_action(const long *a);
+/* The same of one that is alone: the kernel calls its handlers. */
+long signals_set_kernel_action(const long *a);
 int signals_handling(void);
 void signals_forget_pending(void);
 /* Is there a signal whose handler should be called? Cheap. */
@@ -200,10 +209,10 @@ uint64_t isa_signal_return(void);
 _Noreturn void isa_run_on_stack(void *top, void (*fn)(void));
 /* Runs a call given with x86-64's number and structures, at home. -ENOSYS when it cannot. */
 long isa_call_x86_64(long nr, const long *a);
-/* The same for a call that waits: -EINTR without waiting when *stop is not 0, and when the handler of a
- * signal that comes before the kernel begins to wait calls isa_stop_waiting(). */
+/* The same for a call that waits: -EINTR without waiting when *stop is not 0. A signal may come between that
+ * look and the wait, where the thread is between the first two addresses: its handler lets it go on at the
+ * third, which is -EINTR too. */
 long isa_wait_x86_64(const uint64_t *stop, long nr, const long *a);
-/* context: of the signal's handler. */
-void isa_stop_waiting(void *context);
+extern const char mtd_wait_begins[], mtd_wait_ends[], mtd_wait_stopped[];
 
 #endif

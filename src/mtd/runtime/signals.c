@@ -6,6 +6,8 @@
  */
 #include "mtd/runtime/runtime.h"
 
+#include "calls.h"
+
 #define EINVAL	 22
 #define ENOSYS	 38
 #define N_SIGNALS 64
@@ -13,16 +15,9 @@
 enum { NR_rt_sigaction = 13 };
 enum { SIG_ILL = 4, SIG_BUS = 7, SIG_FPE = 8, SIG_KILL = 9, SIG_SEGV = 11, SIG_STOP = 19 };
 
-#define SA_SIGINFO	0x4ul
-#define SA_RESTART	0x10000000ul
 #define SA_RESETHAND	0x80000000ul
 #define HANDLER_DEFAULT 0ul
 #define HANDLER_IGNORE	1ul
-
-/* The kernel's struct sigaction of x86-64. */
-struct action {
-	uint64_t handler, flags, restorer, mask;
-};
 
 struct info {
 	char bytes[128];	/* siginfo_t: the same on both ISAs */
@@ -31,7 +26,7 @@ struct info {
 /* In shared memory: the thread finds it on either node. */
 struct signals {
 	uint64_t pending;	/* bit n-1: signal n; set by home's handler only */
-	struct action action[N_SIGNALS];
+	struct kernel_action action[N_SIGNALS];
 	struct info info[N_SIGNALS];
 	uint32_t handling;	/* the program's handler runs */
 	uint32_t woken;		/* a handler ran at a point, and no call was made since */
@@ -44,6 +39,15 @@ static int is_fault(long signal)
 	return signal == SIG_ILL || signal == SIG_BUS || signal == SIG_FPE || signal == SIG_SEGV;
 }
 
+/* context: of a signal's handler. */
+static void stop_waiting(void *context)
+{
+	uint64_t *at = (uint64_t *)((char *)context + CONTEXT_PC);
+
+	if (*at >= (uint64_t)mtd_wait_begins && *at < (uint64_t)mtd_wait_ends)
+		*at = (uint64_t)mtd_wait_stopped;
+}
+
 /* Called by the kernel, at home, on the home process's stack. */
 static void note(int signal, const struct info *info, void *context)
 {
@@ -51,13 +55,13 @@ static void note(int signal, const struct info *info, void *context)
 	__atomic_fetch_or(&SIGNALS->pending, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
 	look_at_next_point();
 	if (!SIGNALS->handling)
-		isa_stop_waiting(context);
+		stop_waiting(context);
 }
 
 /* Should a call that the signal interrupted begin again? */
 static int call_handler(unsigned n)
 {
-	struct action *action = &SIGNALS->action[n];
+	struct kernel_action *action = &SIGNALS->action[n];
 	uint64_t handler = action->handler;
 	int restart = (action->flags & SA_RESTART) != 0;
 
@@ -130,11 +134,26 @@ void signals_forget_pending(void)
 	__atomic_store_n(&SIGNALS->pending, 0, __ATOMIC_SEQ_CST);
 }
 
+/* What a handler returns to is this ISA's: the C library's own is an empty C function. */
+long signals_set_kernel_action(const long *a)
+{
+	long args[6] = { a[0], a[1], a[2], a[3] };
+	struct kernel_action action;
+
+	if (a[1]) {
+		action = *(const struct kernel_action *)a[1];
+		action.restorer = isa_signal_return();
+		action.flags = action.restorer ? action.flags | SA_RESTORER : action.flags & ~SA_RESTORER;
+		args[1] = (long)&action;
+	}
+	return isa_call_x86_64(NR_rt_sigaction, args);
+}
+
 /* rt_sigaction at home, for a thread on either node. */
 long signals_set_action(const long *a)
 {
-	const struct action *new = (const struct action *)a[1];
-	struct action *old = (struct action *)a[2], before, kernel;
+	const struct kernel_action *new = (const struct kernel_action *)a[1];
+	struct kernel_action *old = (struct kernel_action *)a[2], before, kernel;
 	long signal = a[0], r;
 
 	if (signal < 1 || signal > N_SIGNALS || a[3] != 8)
@@ -154,7 +173,7 @@ long signals_set_action(const long *a)
 			/* The call has to return for the handler to be called: __mtd_syscall() restarts it. */
 			kernel.flags = (new->flags | SA_SIGINFO) & ~(SA_RESETHAND | SA_RESTART);
 		}
-		r = isa_call_x86_64(NR_rt_sigaction, args);
+		r = signals_set_kernel_action(args);
 		if (r < 0)
 			return r;
 		SIGNALS->action[signal - 1] = *new;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The calls that the runtime itself makes. asm-generic/unistd.h */
+/* What the runtime knows of its kernel. The calls that it makes itself: asm-generic/unistd.h */
 #ifndef CHIRAL_MTD_RUNTIME_CALLS_H
 #define CHIRAL_MTD_RUNTIME_CALLS_H
 
@@ -23,5 +23,8 @@ enum {
 	OWN_getrandom = 278,
 	OWN_userfaultfd = 282,
 };
+
+/* In a signal handler's context, struct ucontext: 176 bytes, fault_address, regs[31], sp */
+enum { CONTEXT_PC = 440 };
 
 #endif

@@ -2,15 +2,6 @@
 #include "mtd/runtime/foreign.h"
 #include "mtd/runtime/runtime.h"
 
-/* x86-64's numbers */
-enum { NR_rt_sigaction = 13, NR_fork = 57, NR_vfork = 58 };
-#define SA_RESTORER 0x04000000ul
-
-/* The kernel's struct sigaction: x86-64's too. */
-struct kernel_sigaction {
-	uint64_t handler, flags, restorer, mask;
-};
-
 /* enum chiral_isa of mtd/include/chiral.h */
 int __mtd_isa(void)
 {
@@ -60,30 +51,19 @@ __asm__(".globl _start\n"
 	"	bl mtd_start\n"
 	"	brk #1\n");
 
-/* The program speaks x86-64's calls. Its vfork is a fork: the C library's variant would share this stack. */
-static int begin(struct foreign *ret, long nr, const long *a)
-{
-	return foreign_begin(ret, nr == NR_vfork ? NR_fork : nr, a);
-}
-
 long isa_call_x86_64(long nr, const long *a)
 {
-	struct kernel_sigaction action;
 	struct foreign f;
-	int r = begin(&f, nr, a);
+	int r = foreign_begin(&f, nr, a);
 
 	if (r < 0)
 		return r;
-	if (nr == NR_rt_sigaction && a[1]) {
-		action = *(const struct kernel_sigaction *)a[1];
-		action.flags &= ~SA_RESTORER;	/* the C library's own is an empty C function */
-		f.arg[1] = (long)&action;
-	}
 	return foreign_end(&f, isa_call(f.nr, f.arg[0], f.arg[1], f.arg[2], f.arg[3], f.arg[4], f.arg[5]));
 }
 
 /* Arguments as C gives them: the word to look at, the number, the arguments. */
-__asm__("mtd_wait:\n"
+__asm__(".globl mtd_wait_begins, mtd_wait_ends, mtd_wait_stopped\n"
+	"mtd_wait:\n"
 	"	mov x9, x0\n"
 	"	mov x8, x1\n"
 	"	mov x10, x2\n"
@@ -100,23 +80,13 @@ __asm__("mtd_wait:\n"
 	"	mov x0, #-4\n"	/* EINTR */
 	"	ret\n");
 long mtd_wait(const uint64_t *stop, long nr, const long *a);
-extern const char mtd_wait_begins[], mtd_wait_ends[], mtd_wait_stopped[];
 
 long isa_wait_x86_64(const uint64_t *stop, long nr, const long *a)
 {
 	struct foreign f;
-	int r = begin(&f, nr, a);
+	int r = foreign_begin(&f, nr, a);
 
 	return r < 0 ? r : foreign_end(&f, mtd_wait(stop, f.nr, f.arg));
-}
-
-void isa_stop_waiting(void *context)
-{
-	enum { UCONTEXT_PC = 440 };	/* struct ucontext: 176 bytes, then fault_address, regs[31], sp */
-	uint64_t *at = (uint64_t *)((char *)context + UCONTEXT_PC);
-
-	if (*at >= (uint64_t)mtd_wait_begins && *at < (uint64_t)mtd_wait_ends)
-		*at = (uint64_t)mtd_wait_stopped;
 }
 
 uint64_t isa_ticks(void)

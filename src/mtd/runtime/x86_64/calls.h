@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The calls that the runtime itself makes. asm/unistd_64.h */
+/* What the runtime knows of its kernel. The calls that it makes itself: asm/unistd_64.h */
 #ifndef CHIRAL_MTD_RUNTIME_CALLS_H
 #define CHIRAL_MTD_RUNTIME_CALLS_H
 
@@ -23,5 +23,8 @@ enum {
 	OWN_getrandom = 318,
 	OWN_userfaultfd = 323,
 };
+
+/* In a signal handler's context, struct ucontext: 40 bytes, then gregs[16] */
+enum { CONTEXT_PC = 168 };
 
 #endif

@@ -2,9 +2,6 @@
 #include "mtd/runtime/runtime.h"
 
 #define NR_arch_prctl 158
-#define NR_rt_sigaction 13
-#define NR_vfork 58
-#define NR_fork 57
 #define ARCH_SET_FS   0x1002
 
 /* enum chiral_isa of mtd/include/chiral.h */
@@ -49,7 +46,7 @@ __asm__(".globl _start\n"
 	"	and $-16, %rsp\n"
 	"	call mtd_start\n"
 	"	ud2\n"
-	/* Where a signal handler returns to; the C library's own is an empty C function. */
+	/* Where a signal handler returns to. */
 	"mtd_restore:\n"
 	"	mov $15, %eax\n"
 	"	syscall\n");
@@ -60,27 +57,14 @@ uint64_t isa_signal_return(void)
 	return (uint64_t)mtd_restore;
 }
 
-/* The kernel's struct sigaction. */
-struct kernel_sigaction {
-	uint64_t handler, flags, restorer, mask;
-};
-
 long isa_call_x86_64(long nr, const long *a)
 {
-	struct kernel_sigaction action;
-
-	if (nr == NR_vfork)	/* the C library's variant would share this stack */
-		nr = NR_fork;
-	if (nr == NR_rt_sigaction && a[1]) {
-		action = *(const struct kernel_sigaction *)a[1];
-		action.restorer = (uint64_t)mtd_restore;
-		return isa_call(nr, a[0], (long)&action, a[2], a[3], 0, 0);
-	}
 	return isa_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* Arguments as C gives them: the word to look at, the number, the arguments. */
-__asm__("mtd_wait:\n"
+__asm__(".globl mtd_wait_begins, mtd_wait_ends, mtd_wait_stopped\n"
+	"mtd_wait:\n"
 	"	mov %rdi, %r11\n"
 	"	mov %rsi, %rax\n"
 	"	mov %rdx, %rcx\n"
@@ -100,20 +84,10 @@ __asm__("mtd_wait:\n"
 	"	mov $-4, %rax\n"	/* EINTR */
 	"	ret\n");
 long mtd_wait(const uint64_t *stop, long nr, const long *a);
-extern const char mtd_wait_begins[], mtd_wait_ends[], mtd_wait_stopped[];
 
 long isa_wait_x86_64(const uint64_t *stop, long nr, const long *a)
 {
 	return mtd_wait(stop, nr, a);
-}
-
-void isa_stop_waiting(void *context)
-{
-	enum { UCONTEXT_RIP = 168 };	/* struct ucontext: 40 bytes, then gregs[16] */
-	uint64_t *at = (uint64_t *)((char *)context + UCONTEXT_RIP);
-
-	if (*at >= (uint64_t)mtd_wait_begins && *at < (uint64_t)mtd_wait_ends)
-		*at = (uint64_t)mtd_wait_stopped;
 }
 
 uint64_t isa_ticks(void)
