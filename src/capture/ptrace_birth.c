@@ -2,6 +2,7 @@
 /* Children of the leader's threads, and programs that replace it. */
 #include "capture/ptrace.h"
 
+#include "capture/bpf/present.h"
 #include "isa/cpu.h"
 #include "variant/auxv.h"
 
@@ -84,6 +85,8 @@ void tracee_at_exec(struct tracer *t, struct tracee *tr)
 	if (r < 0 && r != -ESRCH)
 		tracer_fail(t, r, "edit the auxiliary vector");
 	loader_find(tr->tid, &place, &tr->process->loader);
+	if (tr->recording)
+		present_data(tr->tid);
 	vdt_exec(tr->process->vdt);
 	performer_free(&tr->process->performer);
 	for (int i = 1; i < NSIG; i++)

@@ -147,6 +147,13 @@ def test_completed_by_the_tracer(chiral, recording):
     assert completed(s)["unread"] and completed(s)["large"] and completed(s)["signals"], s.status
 
 
+@pytest.mark.parametrize("how", [[], ["/bin/sh", "-c", "$0 $1 && exec $0 $1"]], ids=["first", "executed"])
+def test_untouched_data(chiral, recording, how):
+    """Programs begin with data that are in no page table yet."""
+    s = chiral.run(LOCAL_LOCAL, [*how, recording, "untouched-data"], ["--capture", "bpf"]).expect(0)
+    assert not s.alarms and s.stdout() == b"untouched data\n" * (2 if how else 1), s.story()
+
+
 def test_on_every_node(live, combo):
     """The kernel of the leader's node records, whichever that is."""
     s = live(combo, "recording", [], ["--capture", "bpf"]).expect(0)

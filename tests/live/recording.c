@@ -322,6 +322,31 @@ static struct msghdr *header_not_in_memory(struct iovec *iov, void *name, sockle
 	return msg;
 }
 
+/* Data that a program begins with, far from what else it uses. */
+static struct {
+	char before[32 * PAGE];
+	socklen_t len;
+	char after[32 * PAGE];
+} data = { .before = "before", .len = sizeof(struct sockaddr_in), .after = "after" };
+
+static struct {
+	char before[32 * PAGE];
+	sigset_t none;
+	char after[32 * PAGE];
+} zero;
+
+static void untouched_data(void)
+{
+	struct sockaddr_in addr = { 0 };
+	struct timespec at_once = { 0, 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	EXPECT(getsockname(fd, (struct sockaddr *)&addr, &data.len) == 0 && addr.sin_family == AF_INET);
+	EXPECT(ppoll(NULL, 0, &at_once, &zero.none) == 0);
+	EXPECT(pselect(0, NULL, NULL, NULL, &at_once, &zero.none) == 0);
+	EXPECT(close(fd) == 0);
+}
+
 static void receive_by(struct msghdr *msg, struct iovec *iov)
 {
 	int fds[2];
@@ -441,6 +466,11 @@ int main(int argc, char **argv)
 		not_in_memory();
 		message_not_in_memory();
 		say("not in memory\n");
+		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "untouched-data")) {
+		untouched_data();
+		say("untouched data\n");
 		return 0;
 	}
 	if (argc > 1 && !strcmp(argv[1], "overwritten")) {

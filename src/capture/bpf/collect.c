@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "capture/bpf/present.h"
 #include "capture/bpf/take.h"
 #include "capture/ptrace.h"
 
@@ -297,6 +298,7 @@ int collector_start(struct tracer *t, struct recorder *recorder)
 	r = recorder_start(recorder);
 	if (r < 0)
 		return log_errno(-r, "cannot start recording in the kernel");
+	present_data(t->root);
 	/* Signals of this process are the tracer's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
