@@ -46,13 +46,14 @@ static bool is_written(const struct record_part *p, int64_t ret)
 	return ret >= 0 || ((p->flags & RECORD_PART_ALWAYS) && ret != -EFAULT);
 }
 
-bool record_is_overwritten(const struct record_desc *d, const uint64_t args[CALL_ARGS_MAX], int64_t ret)
+bool record_is_overwritten(const struct record_desc *d, uint32_t missing, const uint64_t args[CALL_ARGS_MAX],
+			   int64_t ret)
 {
 	for (unsigned i = 0; i < d->n_entry; i++)
 		for (unsigned k = d->n_entry; k < d->n_parts; k++) {
 			const struct record_part *in = &d->part[i], *out = &d->part[k];
 
-			if (!is_there(in, args) || !is_there(out, args) ||
+			if (!(missing >> i & 1) || !is_there(in, args) || !is_there(out, args) ||
 			    !is_written(out, ret) ||
 			    (in->arg == out->arg &&
 			     ((in->flags & RECORD_PART_WHOLE) || record_is_message(in))))

@@ -119,10 +119,11 @@ static inline bool record_is_message(const struct record_part *p)
 
 /*
  * What comes in can no longer be read when this call has ended: it may have been overwritten by what went
- * out. For calls at whose entry it could not be recorded. Not looked at: what of a message the kernel writes
- * into it (capture/bpf/message.h).
+ * out. missing: bits of the entry parts that could not be recorded. Not looked at: what of a message the kernel
+ * writes into it (capture/bpf/message.h).
  */
-bool record_is_overwritten(const struct record_desc *d, const uint64_t args[CALL_ARGS_MAX], int64_t ret);
+bool record_is_overwritten(const struct record_desc *d, uint32_t missing, const uint64_t args[CALL_ARGS_MAX],
+			   int64_t ret);
 
 /* The description of a call number: its row's, and the selectors of its sub-calls. */
 void record_describe_nr(enum isa isa, long nr, struct record_desc *ret);

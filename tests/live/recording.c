@@ -358,6 +358,16 @@ static void receive_by(struct msghdr *msg, struct iovec *iov)
 	close(fds[1]);
 }
 
+/* The time that was given is overwritten, but was recorded. */
+static void mask_not_in_memory(void)
+{
+	char *page = name_not_in_memory("");
+	struct timespec soon = { 0, 1000 };
+
+	EXPECT(ppoll(NULL, 0, &soon, (sigset_t *)page) == 0);
+	EXPECT(munmap(page, PAGE) == 0);
+}
+
 static void message_not_in_memory(void)
 {
 	char got[8];
@@ -465,6 +475,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "not-in-memory")) {
 		not_in_memory();
 		message_not_in_memory();
+		mask_not_in_memory();
 		say("not in memory\n");
 		return 0;
 	}

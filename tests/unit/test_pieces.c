@@ -92,6 +92,29 @@ static void test_the_longest_counts(void **state)
 	assert_false(p.missed);
 }
 
+static ssize_t read_below(struct mem *mem, uint64_t addr, void *buf, size_t len)
+{
+	memset(buf, 'b', len);
+	return (ssize_t)len;
+}
+
+/* What pieces have in part only is read from below. */
+static void test_overlay(void **state)
+{
+	struct mem below = { .read = read_below };
+	struct overlay o;
+	char buf[8] = "";
+
+	overlay_init(&o, &p, &below);
+	assert_int_equal(pieces_add(&p, 0x1000, "abcd", 4, false), 0);
+	assert_int_equal(o.mem.read(&o.mem, 0x1001, buf, 3), 3);
+	assert_memory_equal(buf, "bcd", 3);
+	assert_int_equal(o.mem.read(&o.mem, 0x1002, buf, 4), 4);
+	assert_memory_equal(buf, "bbbb", 4);
+	assert_false(p.missed);
+	assert_int_equal(o.mem.write(&o.mem, 0x1000, "x", 1), -EFAULT);
+}
+
 static void test_no_more_than_fit(void **state)
 {
 	for (unsigned i = 0; i < PIECES_MAX; i++)
@@ -107,6 +130,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strings_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_longest_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_overlay, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_more_than_fit, setup, teardown),
 	};
 

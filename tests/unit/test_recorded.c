@@ -92,7 +92,7 @@ static void test_messages(void **state)
 		assert_int_equal(d.part[1].what, RECORD_MSG_RECEIVED);
 		assert_true(d.part[1].out);
 		assert_true(record_is_message(&d.part[0]));
-		assert_false(record_is_overwritten(&d, args, 10));
+		assert_false(record_is_overwritten(&d, ~0u, args, 10));
 	}
 }
 
@@ -112,7 +112,7 @@ static void test_many_messages(void **state)
 		assert_int_equal(d.part[1].len.kind, RECORD_LEN_RET);
 		assert_int_equal(d.part[1].scale, 64);
 		assert_true(d.part[1].out);
-		assert_false(record_is_overwritten(&d, args, 2));
+		assert_false(record_is_overwritten(&d, ~0u, args, 2));
 		d = describe((enum isa)isa, CALL_RECVMMSG);
 		assert_int_equal(d.n_entry, 2);
 		assert_int_equal(d.n_parts, 4);
@@ -121,9 +121,9 @@ static void test_many_messages(void **state)
 		assert_int_equal(d.part[2].what, RECORD_MSG_RECEIVED | RECORD_MANY);
 		assert_int_equal(d.part[2].len.kind, RECORD_LEN_RET);
 		assert_int_equal(d.part[2].scale, 1);
-		assert_true(record_is_overwritten(&d, args, 2)); /* the time that is left */
+		assert_true(record_is_overwritten(&d, ~0u, args, 2)); /* the time that is left */
 		args[4] = 0;
-		assert_false(record_is_overwritten(&d, args, 2));
+		assert_false(record_is_overwritten(&d, ~0u, args, 2));
 	}
 }
 
@@ -265,24 +265,32 @@ static void test_overwritten(void **state)
 {
 	struct record_desc stat = describe(ISA_X86_64, CALL_NEWFSTATAT),
 			   accept = describe(ISA_X86_64, CALL_ACCEPT4),
-			   epoll = describe(ISA_X86_64, CALL_EPOLL_CTL);
+			   epoll = describe(ISA_X86_64, CALL_EPOLL_CTL),
+			   ppoll = describe(ISA_X86_64, CALL_PPOLL);
 	uint64_t args[CALL_ARGS_MAX] = { 3, 0x10000, 0x20000 };
 
-	assert_false(record_is_overwritten(&stat, args, 0));
+	assert_false(record_is_overwritten(&stat, ~0u, args, 0));
 	args[2] = 0x10000 - 143;
-	assert_true(record_is_overwritten(&stat, args, 0));
+	assert_true(record_is_overwritten(&stat, ~0u, args, 0));
 	args[2] = 0x10000 - 144;
-	assert_false(record_is_overwritten(&stat, args, 0));
+	assert_false(record_is_overwritten(&stat, ~0u, args, 0));
 	args[2] = 0x10000 + 4095;
-	assert_true(record_is_overwritten(&stat, args, 0));
-	assert_false(record_is_overwritten(&stat, args, -ENOENT));
-	assert_true(record_is_overwritten(&accept, args, 4));
-	assert_false(record_is_overwritten(&accept, args, -EFAULT));
+	assert_true(record_is_overwritten(&stat, ~0u, args, 0));
+	assert_false(record_is_overwritten(&stat, ~0u, args, -ENOENT));
+	assert_true(record_is_overwritten(&accept, ~0u, args, 4));
+	assert_false(record_is_overwritten(&accept, ~0u, args, -EFAULT));
 	args[1] = 0;
-	assert_false(record_is_overwritten(&accept, args, 4));
+	assert_false(record_is_overwritten(&accept, ~0u, args, 4));
 	args[1] = args[2] = 0;
-	assert_false(record_is_overwritten(&accept, args, 4));
-	assert_false(record_is_overwritten(&epoll, (uint64_t[6]){ 3, 1, 4, 0x1000 }, 0));
+	assert_false(record_is_overwritten(&accept, ~0u, args, 4));
+	/* A mask that is missing, where the time that was given is known. */
+	args[2] = 0x20000;
+	args[3] = 0x30000;
+	assert_true(record_is_overwritten(&ppoll, ~0u, args, 0));
+	assert_false(record_is_overwritten(&ppoll, 1u << 2, args, 0));
+	args[3] = 0x20008;
+	assert_true(record_is_overwritten(&ppoll, 1u << 2, args, 0));
+	assert_false(record_is_overwritten(&epoll, ~0u, (uint64_t[6]){ 3, 1, 4, 0x1000 }, 0));
 }
 
 /* Memory that a description cannot say: only without it. */

@@ -26,8 +26,10 @@ struct recording *recording_new(void)
 {
 	struct recording *rec = calloc(1, sizeof(*rec));
 
-	if (rec)
+	if (rec) {
 		pieces_init(&rec->pieces);
+		pieces_init(&rec->at_entry);
+	}
 	return rec;
 }
 
@@ -45,6 +47,7 @@ void recording_free(struct recording *rec)
 		return;
 	recording_reset(rec);
 	pieces_free(&rec->pieces);
+	pieces_free(&rec->at_entry);
 	free(rec);
 }
 
@@ -111,12 +114,27 @@ static bool tracer_captures(const struct tracee *tr)
 	return tr->state != TRACEE_RUNNING && tr->state != TRACEE_HELD;
 }
 
+/* Until the call has ended, and the tracer reads what is missing. */
+static void keep_entry(struct tracer *t, struct tracee *tr, const struct record *r)
+{
+	struct recording *rec = tr->recording;
+	struct pieces other = rec->at_entry;
+
+	if (pieces_own(&rec->pieces) < 0)
+		recording_fail(t, tr, ENOMEM, "cannot be kept");
+	rec->at_entry = rec->pieces;
+	rec->pieces = other;
+	rec->missing = (uint32_t)r->ret;
+}
+
 static void on_entered(struct tracer *t, struct tracee *tr, const struct record *r)
 {
 	struct recording *rec = tr->recording;
 
 	rec->entry_missing = r->reason;
-	if (!rec->entry_missing)
+	if (rec->entry_missing)
+		keep_entry(t, tr, r);
+	else
 		recording_take_entered(t, tr, r);
 }
 

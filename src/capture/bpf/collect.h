@@ -54,11 +54,13 @@ struct collector {
 /* What a thread's records have brought so far. */
 struct recording {
 	struct pieces pieces;
+	struct pieces at_entry;	 /* of an entry that could not be recorded whole; owned */
+	uint32_t missing;	 /* bits of the parts that are not in them */
 	bool is_open;
 	LIST_ENTRY(recording) open;
 	bool entered;		 /* in a call whose entry part is in tracee.call; */
 	bool entered_local;	 /* which is nobody's business */
-	uint8_t entry_missing;	 /* enum record_reason: why the entry of its call could not be recorded */
+	uint8_t entry_missing;	 /* enum record_reason: why the entry of its call is not whole */
 	bool incomplete;	 /* the thread stops before its next instruction: see rest */
 	struct record rest;
 	uint64_t taken;		 /* CALL and ENTERED records so far */

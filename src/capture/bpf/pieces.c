@@ -123,3 +123,20 @@ int pieces_own(struct pieces *p)
 	}
 	return p->bytes.failed ? -ENOMEM : 0;
 }
+
+static ssize_t overlay_read(struct mem *mem, uint64_t addr, void *buf, size_t len)
+{
+	struct overlay *o = (struct overlay *)mem;
+	ssize_t n = pieces_read(&o->pieces->mem, addr, buf, len);
+
+	if (!o->pieces->missed)
+		return n;
+	o->pieces->missed = false;
+	return o->below->read(o->below, addr, buf, len);
+}
+
+void overlay_init(struct overlay *o, struct pieces *pieces, struct mem *below)
+{
+	*o = (struct overlay){ .mem = { .read = overlay_read, .write = pieces_write },
+			       .pieces = pieces, .below = below };
+}

@@ -30,6 +30,15 @@ struct pieces {
 	bool missed;	/* something was read that no piece has */
 };
 
+/* What pieces have, and else what is below. */
+struct overlay {
+	struct mem mem; /* reads only */
+	struct pieces *pieces;
+	struct mem *below;
+};
+
+void overlay_init(struct overlay *o, struct pieces *pieces, struct mem *below);
+
 void pieces_init(struct pieces *p);
 void pieces_free(struct pieces *p);
 void pieces_reset(struct pieces *p);

@@ -143,28 +143,40 @@ struct parts {
 	const struct job *j;
 	const struct record_desc *d;
 	__u32 from;
+	__u32 missing; /* bits */
 	int err;
 };
 
 static long next_part(__u32 i, struct parts *p)
 {
 	__u32 at = p->from + i;
+	int err;
 
 	if (at >= RECORD_PARTS_MAX)
 		return 1;
-	p->err = put_part(p->j, &p->d->part[at]);
-	return p->err != 0;
+	err = put_part(p->j, &p->d->part[at]);
+	if (!err)
+		return 0;
+	if (!p->err)
+		p->err = err;
+	p->missing |= 1u << at;
+	/* What else there is at the entry may be overwritten later. */
+	return p->j->kind == RECORD_CALL;
 }
 
 /* Anything: DATA records, and a CALL record without memory. The parts before to. */
-static __always_inline int put_parts(const struct job *j, const struct record_desc *d, unsigned from,
+static __always_inline int put_parts(struct job *j, const struct record_desc *d, unsigned from,
 				     unsigned to)
 {
-	struct parts p = { j, d, from, 0 };
+	struct parts p = { j, d, from, 0, 0 };
 
 	/* Its body is verified once, whatever the number of parts. */
 	bpf_loop(to - from, next_part, &p, 0);
-	return p.err ? stop_thread(j, p.err) : put_call(j, 0, 0);
+	if (!p.err)
+		return put_call(j, 0, 0);
+	if (j->kind == RECORD_ENTERED)
+		j->ret = p.missing;
+	return stop_thread(j, p.err);
 }
 
 /* What the first n elements of iov point to, behind them. 0 or enum record_reason. */

@@ -48,7 +48,7 @@ enum record_kind {
 	RECORD_NONE, /* it was begun in vain */
 	RECORD_DATA,
 	RECORD_CALL,
-	RECORD_ENTERED, /* as CALL; ret is 0 */
+	RECORD_ENTERED, /* as CALL */
 };
 
 /*
@@ -95,7 +95,7 @@ struct record {
 	__u64 addr; /* of the piece */
 	__u32 len;  /* bytes of the piece */
 	__u32 nr;   /* CALL, ENTERED, as what follows */
-	__s64 ret;
+	__s64 ret;  /* ENTERED: bits of the parts that are missing */
 	__u64 pc;
 	__u64 arg[6];
 	__u8 piece[RECORD_INLINE_MAX];

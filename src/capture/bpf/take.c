@@ -127,6 +127,32 @@ static void take_exit(struct tracer *t, struct tracee *tr, int64_t ret, struct m
 	tr->cx.mem = &tr->mem.mem;
 }
 
+/* Effects of a call that other threads may meet before it ends. mem: of its entry. */
+static void begin_for_others(struct tracer *t, struct tracee *tr, struct mem *mem, bool local)
+{
+	if (local) {
+		if (tr->native.canon->irregular == IRR_CLOSE)
+			call_local_effects(&tr->native, &tr->call, 0, tr->process->vdt);
+		return;
+	}
+	tr->cx.mem = mem;
+	tracee_register_cookie(t, tr);
+	tr->cx.mem = &tr->mem.mem;
+}
+
+/* The call that has ended began without a whole record: what that lacks is in mem. */
+static bool take_missed_entry(struct tracer *t, struct tracee *tr, const struct record *r, struct mem *mem,
+			      bool *ret_local)
+{
+	struct overlay both;
+
+	overlay_init(&both, &tr->recording->at_entry, mem);
+	if (!take_entry(t, tr, r, &both.mem, ret_local))
+		return false;
+	begin_for_others(t, tr, &both.mem, *ret_local);
+	return true;
+}
+
 /* The call has ended. mem: of its exit, and of its entry too unless that was recorded. */
 void recording_take_call(struct tracer *t, struct tracee *tr, const struct record *r,
 		      struct mem *mem, int signal)
@@ -135,7 +161,8 @@ void recording_take_call(struct tracer *t, struct tracee *tr, const struct recor
 	bool local = rec->entered_local;
 
 	t->counts.recorded++;
-	if (!rec->entered && !take_entry(t, tr, r, mem, &local))
+	if (!rec->entered && !(rec->entry_missing ? take_missed_entry(t, tr, r, mem, &local)
+						  : take_entry(t, tr, r, mem, &local)))
 		return;
 	rec->entered = false;
 	rec->entry_missing = RECORD_COMPLETE;
@@ -154,14 +181,9 @@ void recording_take_entered(struct tracer *t, struct tracee *tr, const struct re
 		return;
 	rec->entered = true;
 	keep_call(t, tr);
-	if (!rec->entered_local) {
-		tr->cx.mem = &rec->pieces.mem;
-		tracee_register_cookie(t, tr);
-		tr->cx.mem = &tr->mem.mem;
+	begin_for_others(t, tr, &rec->pieces.mem, rec->entered_local);
+	if (!rec->entered_local)
 		leader_resume(t->leader, &tr->slot, &tr->call);
-	} else if (tr->native.canon->irregular == IRR_CLOSE) {
-		call_local_effects(&tr->native, &tr->call, 0, tr->process->vdt);
-	}
 	if (rec->pieces.missed)
 		recording_fail(t, tr, EFAULT, "lacks some of its memory");
 }
@@ -177,10 +199,10 @@ bool recording_is_readable_still(struct tracee *tr, const struct record *r)
 	for (int i = 0; i < CALL_ARGS_MAX; i++)
 		args[i] = r->arg[i];
 	if (!row || !record_describe(isa_native, call_row_sub(row, args), &d) ||
-	    record_is_overwritten(&d, args, r->ret))
+	    record_is_overwritten(&d, tr->recording->missing, args, r->ret))
 		return false;
 	for (unsigned i = 0; i < d.n_entry; i++)
-		if (record_is_message(&d.part[i]) &&
+		if ((tr->recording->missing >> i & 1) && record_is_message(&d.part[i]) &&
 		    !message_is_as_before(&tr->mem.mem, &d.part[i], args, r->ret))
 			return false;
 	return true;
