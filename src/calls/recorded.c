@@ -411,6 +411,8 @@ static bool describe_row(enum isa isa, const struct call_row *row, struct record
 		return false;
 	if (begins_for_others(b.canon))
 		d.entry_args = 0;
+	if (row->canonical == CALL_CLOCK_GETTIME)
+		d.flags |= RECORD_CLOCK;
 	*ret = d;
 	return true;
 }

@@ -74,6 +74,7 @@ struct record_part {
 /* There is a record of the call's entry as well: memory that comes in may be overwritten by what goes out, or
  * other threads depend on the call's beginning. */
 #define RECORD_ENTRY 0x4u
+#define RECORD_CLOCK 0x8u /* it tells the time */
 
 struct record_desc {
 	__u8 flags;

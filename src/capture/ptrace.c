@@ -10,6 +10,7 @@
  */
 #include "capture/ptrace.h"
 
+#include "capture/bpf/clock/clock.h"
 #include "variant/proc.h"
 
 #include <errno.h>
@@ -97,6 +98,7 @@ static void at_stop(struct tracer *t, struct tracee *tr, int status)
 	int signal = WSTOPSIG(status), event = status >> 16;
 	bool in_call = tr->state == TRACEE_CALL || tr->state == TRACEE_LOCAL_CALL;
 
+	clock_flush(t, tr);
 	collector_complete(t, tr, event || (signal & 0x80) ? 0 : signal);
 	if (event)
 		at_event(t, tr, event, signal & 0x7f);
@@ -304,6 +306,18 @@ static void stay_for_reports(struct tracer *t)
 	}
 }
 
+/* The program's first instruction. */
+static void begin(struct tracer *t, struct tracee *tr)
+{
+	collector_lock(t);
+	/* Calls that are made for it are not its own. */
+	tr->state = TRACEE_CALL;
+	clock_at_exec(t, tr);
+	tr->state = TRACEE_RUNNING;
+	tracee_continue(tr, 0);
+	collector_unlock(t);
+}
+
 int capture_ptrace(const struct capture *c)
 {
 	struct tracer t = {
@@ -321,13 +335,12 @@ int capture_ptrace(const struct capture *c)
 		return -ENOMEM;
 	policy_index_init(&t.policy, &c->start->rules);
 	tr->process->loader = c->loader;
-	tr->state = TRACEE_RUNNING;
 	if (c->recorder)
 		r = collector_start(&t, c->recorder);
 	if (r < 0) {
 		t.err = r;
 	} else {
-		tracee_continue(tr, 0);
+		begin(&t, tr);
 		loop(&t);
 	}
 	collector_stop(&t);

@@ -2,6 +2,7 @@
 /* Children of the leader's threads, and programs that replace it. */
 #include "capture/ptrace.h"
 
+#include "capture/bpf/clock/clock.h"
 #include "capture/bpf/present.h"
 #include "isa/cpu.h"
 #include "variant/auxv.h"
@@ -20,7 +21,7 @@ static uint64_t clone_flags(const struct tracee *tr)
 void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child)
 {
 	struct tracee *c = tracee_find(&t->tracees, child);
-	bool shares = clone_flags(tr) & CLONE_THREAD;
+	bool shares = clone_flags(tr) & CLONE_THREAD, has_stopped;
 	struct process *p = shares ? tr->process : process_fork(tr->process, child);
 
 	if (!p) {
@@ -32,21 +33,19 @@ void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child)
 		p->shares_files = true;
 		performer_free(&tr->process->performer);
 	}
-	if (c) {
-		/* It stopped before its parent's event came. */
+	if (c)
 		tracee_remove(&t->tracees, c);
-		c = tracee_add(&t->tracees, child, p);
-		if (c) {
-			c->state = TRACEE_RUNNING;
+	has_stopped = c;
+	c = tracee_add(&t->tracees, child, p);
+	if (c) {
+		c->state = TRACEE_RUNNING;
+		clock_at_birth(t, tr, p, clone_flags(tr) & CLONE_VM);
+		/* Before its parent's event came; otherwise its first stop comes now. */
+		if (has_stopped)
 			tracee_continue(c, 0);
-		}
 	} else {
-		c = tracee_add(&t->tracees, child, p);
-		if (c)
-			c->state = TRACEE_RUNNING;
-	}
-	if (!c)
 		tracer_fail(t, -ENOMEM, "follow a child");
+	}
 	/* Emitted before the call returns: with vfork(2) that is after the child's whole life. */
 	leader_pause(t->leader, &tr->slot);
 	tracee_emit(t, tr, child);
@@ -79,7 +78,7 @@ void tracee_at_exec(struct tracer *t, struct tracee *tr)
 {
 	unsigned long former = 0;
 	struct loader_place place = { 0 };
-	int r = auxv_edit(tr->tid, NULL, &place);
+	int r = auxv_edit(tr->tid, NULL, &place), clocks;
 	struct tracee *by;
 
 	if (r < 0 && r != -ESRCH)
@@ -101,6 +100,9 @@ void tracee_at_exec(struct tracer *t, struct tracee *tr)
 		tracee_emit(t, tr, 0);
 	}
 	r = isa_cpu_hide(tr->tid);
+	clocks = r < 0 ? 0 : clock_at_exec(t, tr);
+	if (clocks)
+		r = clocks;
 	if (r == 1) {
 		tr->state = TRACEE_RUNNING;
 		tracee_continue(tr, 0);

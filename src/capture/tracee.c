@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/tracee.h"
 
+#include "capture/bpf/clock/clock.h"
 #include "capture/bpf/collect.h"
 
 #include <stdlib.h>
@@ -39,6 +40,7 @@ static void process_free(struct process *p)
 {
 	if (!p)
 		return;
+	clock_release(p);
 	performer_free(&p->performer);
 	vdt_free(p->vdt);
 	free(p);
@@ -74,6 +76,7 @@ struct process *process_fork(const struct process *from, pid_t pid)
 	*p = *from;
 	p->refs = 0;
 	p->most_threads = 0;
+	p->clock = NULL;
 	p->performer = (struct performer){ 0 };
 	p->pid = pid;
 	p->vdt = vdt_copy(from->vdt);

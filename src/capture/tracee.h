@@ -34,6 +34,8 @@ struct process {
 	bool shares_files;	/* with another process (CLONE_FILES): nothing is performed for it */
 	bool other_identity;	/* it has changed its ids or capabilities */
 	struct handler handlers[NSIG];
+	struct clock_slot *clock; /* it reads clocks without calls (bpf/clock); NULL: it does not */
+	uint64_t clock_slots;	  /* where it has the array of that */
 };
 
 enum tracee_state {

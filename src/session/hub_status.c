@@ -110,6 +110,8 @@ static void put_recorded(struct writer *w, const struct exited *e)
 		return;
 	json_key(w, "recorded");
 	json_u64(w, e->recorded);
+	json_key(w, "clocks");
+	json_u64(w, e->clocks);
 	json_key(w, "completed");
 	json_begin_object(w);
 	for (int i = 0; i < EXITED_REASONS; i++) {

@@ -348,6 +348,7 @@ void exited_encode(struct writer *w, const struct exited *e)
 	put_u64(w, e->recorded);
 	for (int i = 0; i < EXITED_REASONS; i++)
 		put_u64(w, e->completed[i]);
+	put_u64(w, e->clocks);
 }
 
 int exited_decode(const uint8_t *body, size_t len, struct exited *ret)
@@ -364,6 +365,7 @@ int exited_decode(const uint8_t *body, size_t len, struct exited *ret)
 	e.recorded = get_u64(&r);
 	for (int i = 0; i < EXITED_REASONS; i++)
 		e.completed[i] = get_u64(&r);
+	e.clocks = get_u64(&r);
 	if (!reader_done(&r))
 		return -EPROTO;
 	*ret = e;

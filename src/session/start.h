@@ -111,6 +111,7 @@ struct exited {
 	/* A leader's calls that the kernel recorded, and those of them that the tracer had to complete: no
 	 * room in the ring, memory that the kernel could not read, too much of it, EPIPE. */
 	uint64_t recorded, completed[EXITED_REASONS];
+	uint64_t clocks; /* of recorded: not calls, but clocks that were read without one */
 	bool diverged;		/* not on the wire: the monitor's own knowledge */
 };
 

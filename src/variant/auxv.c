@@ -61,3 +61,25 @@ int auxv_edit(pid_t pid, const struct start *identity, struct loader_place *ret)
 	}
 	return -E2BIG;
 }
+
+int auxv_show_vdso(pid_t pid, uint64_t base, uint64_t *ret_kernel)
+{
+	struct isa_regs regs;
+	uint64_t at;
+	int r = isa_regs_get(pid, &regs);
+
+	if (r == 0)
+		r = newstack_find_auxv(pid, isa_regs_sp(&regs), &at);
+	for (unsigned i = 0; r == 0 && i < NEWSTACK_AUXV_MAX; i++, at += 16) {
+		uint64_t entry[2];
+
+		r = newstack_read(pid, at, entry, sizeof(entry));
+		if (r < 0 || entry[0] == AT_NULL)
+			break;
+		if (entry[0] != AT_IGNORE)
+			continue;
+		*ret_kernel = entry[1];
+		return newstack_write(pid, at, (uint64_t[2]){ AT_SYSINFO_EHDR, base }, sizeof(entry));
+	}
+	return r < 0 ? r : -ENOENT;
+}

@@ -6,6 +6,7 @@
 #include "session/start.h"
 #include "variant/loader.h"
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -14,5 +15,9 @@
  * ids. AT_RANDOM stays the variant's own: canaries must differ. 0 or -errno.
  */
 int auxv_edit(pid_t pid, const struct start *identity, struct loader_place *ret);
+
+/* After auxv_edit(): shows a vDSO at base in place of the kernel's, of which *ret_kernel is the address.
+ * 0, -ENOENT when there was none, or another -errno. */
+int auxv_show_vdso(pid_t pid, uint64_t base, uint64_t *ret_kernel);
 
 #endif

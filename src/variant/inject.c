@@ -5,18 +5,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define SYSCALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
-#define SECCOMP_STOP (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)
-
-struct injection {
-	pid_t tid;
-	int signal;	/* that came meanwhile; 0: none */
-};
 
 /* Lets the thread run until it stops like that (status >> 8). A death is left for the caller's caller
  * to wait for. */
@@ -42,7 +37,42 @@ static int run_until(struct injection *in, enum __ptrace_request how, int stop)
 	}
 }
 
-static int call_here(struct injection *in, long nr, uint64_t a, uint64_t b, int64_t *ret)
+static bool is_behind_exec(pid_t tid)
+{
+	struct __ptrace_syscall_info info;
+
+	return ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) > 0 &&
+	       info.op == PTRACE_SYSCALL_INFO_EXIT;
+}
+
+int inject_begin(struct injection *in, pid_t tid)
+{
+	uint64_t all = ~0ull;
+
+	*in = (struct injection){ .tid = tid };
+	if (ptrace(PTRACE_GETSIGMASK, tid, sizeof(in->mask), &in->mask) < 0 ||
+	    ptrace(PTRACE_SETSIGMASK, tid, sizeof(all), &all) < 0)
+		return -errno;
+	return is_behind_exec(tid) ? 0 : run_until(in, PTRACE_SYSCALL, SYSCALL_STOP);
+}
+
+/* At the entry and at the exit; the filter's stop between them is passed. */
+static int make_call(struct injection *in, struct isa_regs *regs, int64_t *ret)
+{
+	int r = isa_regs_set(in->tid, regs);
+
+	if (r == 0)
+		r = run_until(in, PTRACE_SYSCALL, SYSCALL_STOP);
+	if (r == 0)
+		r = run_until(in, PTRACE_SYSCALL, SYSCALL_STOP);
+	if (r == 0)
+		r = isa_regs_get(in->tid, regs);
+	if (r == 0)
+		*ret = isa_regs_ret(regs);
+	return r;
+}
+
+int inject_call(struct injection *in, long nr, const uint64_t arg[6], int64_t *ret)
 {
 	struct isa_regs before, regs;
 	long code;
@@ -58,39 +88,34 @@ static int call_here(struct injection *in, long nr, uint64_t a, uint64_t b, int6
 		return -errno;
 	regs = before;
 	isa_inject_nr(&regs, nr);
-	for (int i = 0; i < 5; i++)
-		isa_regs_set_arg(&regs, i, i == 0 ? a : i == 1 ? b : 0);
-	r = isa_regs_set(in->tid, &regs);
-	if (r == 0)
-		r = run_until(in, PTRACE_CONT, SECCOMP_STOP);
-	if (r == 0)
-		r = run_until(in, PTRACE_SYSCALL, SYSCALL_STOP);
-	if (r == 0)
-		r = isa_regs_get(in->tid, &regs);
+	for (int i = 0; i < 6; i++)
+		isa_regs_set_arg(&regs, i, arg[i]);
+	r = make_call(in, &regs, ret);
 	if (r < 0)
 		return r;
-	*ret = isa_regs_ret(&regs);
 	isa_inject_over(&before);
 	if (ptrace(PTRACE_POKETEXT, in->tid, isa_regs_pc(&before), code) < 0)
 		return -errno;
 	return isa_regs_set(in->tid, &before);
 }
 
+int inject_end(struct injection *in)
+{
+	int r = ptrace(PTRACE_SETSIGMASK, in->tid, sizeof(in->mask), &in->mask) < 0 ? -errno : 0;
+
+	if (in->signal)
+		syscall(SYS_tgkill, in->tid, in->tid, in->signal);
+	return r;
+}
+
 int inject_after_exec(pid_t tid, long nr, uint64_t a, uint64_t b, int64_t *ret_result)
 {
-	struct injection in = { .tid = tid };
-	uint64_t mask, all = ~0ull;
-	int r;
+	const uint64_t arg[6] = { a, b };
+	struct injection in;
+	int r = inject_begin(&in, tid), q;
 
-	if (ptrace(PTRACE_GETSIGMASK, tid, sizeof(mask), &mask) < 0 ||
-	    ptrace(PTRACE_SETSIGMASK, tid, sizeof(all), &all) < 0)
-		return -errno;
-	r = run_until(&in, PTRACE_SYSCALL, SYSCALL_STOP); /* out of execve */
 	if (r == 0)
-		r = call_here(&in, nr, a, b, ret_result);
-	if (r == 0 && ptrace(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask) < 0)
-		r = -errno;
-	if (in.signal)
-		syscall(SYS_tgkill, tid, tid, in.signal);
-	return r;
+		r = inject_call(&in, nr, arg, ret_result);
+	q = inject_end(&in);
+	return r < 0 ? r : q;
 }

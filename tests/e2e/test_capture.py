@@ -88,6 +88,21 @@ def test_same_stream(chiral, large, tmp_path, name):
     assert len(streams[0]) >= 4
 
 
+def test_clocks(chiral, build, tmp_path):
+    """Most readings of clocks are no calls, and events all the same; ptrace knows calls only."""
+    clocks = os.path.join(build, "tests", "live", f"clocks.{NATIVE}")
+    s = chiral.run(LOCAL_LOCAL, [clocks], ["--capture", "bpf"]).expect(0, timeout=60)
+    assert not s.alarms, s.story()
+    assert s.status[-1]["clocks"] > 400, s.status[-1]
+    s = chiral.start(["record", "--capture", "bpf", "--discard"], [clocks, "threads"])
+    s.expect(0, timeout=60)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("rules:\n  - calls: [clock_gettime]\n    level: lockstep\n")
+    s = chiral.run(LOCAL_LOCAL, [clocks], ["--capture", "bpf", "--policy", str(policy)])
+    s.expect(0, timeout=60)
+    assert s.status[-1]["clocks"] == 0 and not s.alarms, s.story()
+
+
 def test_verify(chiral, large, tmp_path):
     """A record that the kernel made is one that a follower agrees with."""
     path = str(tmp_path / "record")

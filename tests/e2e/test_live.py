@@ -21,6 +21,7 @@ GROUPS.remove("main")
 # name: program, arguments, exit status, options
 RUNS = {
     "children": ("children", [], 0, []),
+    "clocks": ("clocks", [], 0, []),
     "counter": ("counter", [], 0, []),
     "deaths": ("deaths", [], 0, []),
     "signals": ("signals", [], 0, []),

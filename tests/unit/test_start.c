@@ -159,7 +159,7 @@ static void test_hostile_counts(void **state)
 static void test_exited(void **state)
 {
 	struct exited e = { .wait_status = 9, .compared = 1, .replayed = 2, .local = 3, .events = 4,
-			    .recorded = 6, .completed = { 7, 8, 9, 10 },
+			    .recorded = 6, .completed = { 7, 8, 9, 10 }, .clocks = 11,
 			    .bytes = 5 };
 	struct exited got;
 	struct writer w = { 0 };
@@ -171,6 +171,7 @@ static void test_exited(void **state)
 	assert_int_equal(got.recorded, 6);
 	assert_int_equal(got.completed[0], 7);
 	assert_int_equal(got.completed[3], 10);
+	assert_int_equal(got.clocks, 11);
 	assert_int_equal(exited_decode(w.data, w.len - 1, &got), -EPROTO);
 	put_u8(&w, 0);
 	assert_int_equal(exited_decode(w.data, w.len, &got), -EPROTO);

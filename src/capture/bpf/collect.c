@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "capture/bpf/clock/clock.h"
 #include "capture/bpf/present.h"
 #include "capture/bpf/take.h"
 #include "capture/ptrace.h"
@@ -94,6 +95,16 @@ static void bound_records(struct tracer *t)
 	recorder_set_room(t->collector.recorder, events, bytes);
 }
 
+/* It is set once, by a daemon, after a machine has begun. The two are read one after the other. */
+static void learn_tai(struct recorder *r)
+{
+	struct timespec tai, real;
+
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_TAI, &tai);
+	r->shared->variant.tai = tai.tv_sec - real.tv_sec - (tai.tv_nsec < real.tv_nsec);
+}
+
 /* The records are about to be overwritten: from now on they do not count, their events do. */
 static void settle(void *state)
 {
@@ -150,7 +161,7 @@ static void on_ended(struct tracer *t, struct tracee *tr, const struct record *r
 	rec->incomplete = true;
 }
 
-static void on_call(struct tracer *t, struct tracee *tr, const struct record *r, const uint8_t *piece)
+void collector_take(struct tracer *t, struct tracee *tr, const struct record *r, const uint8_t *piece)
 {
 	struct recording *rec = tr->recording;
 
@@ -183,8 +194,10 @@ static void on_record(void *state, const struct record *r, const uint8_t *piece)
 		t->err = log_errno(EPROTO, "the kernel recorded a call of a thread that is not known");
 	else if (r->kind == RECORD_DATA)
 		add_piece(t, tr, r, piece);
+	else if (r->kind == RECORD_READINGS)
+		clock_take(t, tr, r);
 	else
-		on_call(t, tr, r, piece);
+		collector_take(t, tr, r, piece);
 }
 
 static size_t drain(struct tracer *t, bool wait)
@@ -292,6 +305,7 @@ static void *collector_main(void *arg)
 		size_t n;
 
 		r->shared->reader.woken = 0;
+		learn_tai(r);
 		n = collect(t, &look_ms);
 		if (n)
 			busy_until = deadline_after_ms(IDLE_AFTER_MS);

@@ -88,6 +88,9 @@ void collector_drain(struct tracer *t);
  * else 0. */
 void collector_complete(struct tracer *t, struct tracee *tr, int signal);
 
+/* A call of which nothing is missing. piece: r->len bytes, NULL when that is 0. */
+void collector_take(struct tracer *t, struct tracee *tr, const struct record *r, const uint8_t *piece);
+
 /* Looks at quiet threads; ms until the next look, -1 when there is none to come. */
 int collector_look(struct tracer *t);
 

@@ -29,16 +29,11 @@
 #include "capture/bpf/lengths.bpf.h"
 #include "capture/bpf/pieces.bpf.h"
 #include "capture/bpf/rings.bpf.h"
+#include "capture/bpf/clock/clock.bpf.h"
 
 #define SIGKILL 9
 #define SIGSTOP 19
 #define EPIPE	32
-
-struct task_struct {
-	struct task_struct *parent;
-	unsigned int ptrace;
-	int pid;
-} __attribute__((preserve_access_index));
 
 /* In the kernel it is used under the GPL, which its helpers ask for. */
 char LICENSE[] SEC("license") = "GPL";
@@ -320,18 +315,52 @@ static __always_inline const struct record_desc *begin(struct job *j, struct tas
 	return d;
 }
 
+/* Readings come before what a call of another thread may tell of them, and no reading after it is of a time
+ * before it. The slot of the thread's process, or NULL. */
+static __always_inline struct clock_slot *at_end(const struct task_struct *t)
+{
+	struct clock_slot *s = clock_of(t);
+
+	if (!s || !s->open)
+		return s;
+	s->valid = 0;
+	if (t->pid != t->tgid)
+		clock_claim(s);
+	return s;
+}
+
+/* True: readings could not be read, and the thread must not go on behind its call. Negative: there is no room. */
+static __always_inline int at_beginning(const struct task_struct *t)
+{
+	struct clock_slot *s = clock_of(t);
+	int r;
+
+	if (!s || !s->open)
+		return 0;
+	if (t->pid != t->tgid) {
+		clock_claim(s);
+		return 0;
+	}
+	r = clock_flush(s);
+	return r == CLOCK_FULL ? -1 : r != CLOCK_DONE;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(record_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	const struct record_desc *d;
+	struct clock_slot *clock;
 	struct job j = { .ret = ret, .kind = RECORD_CALL };
 
 	if (!is_variants(t))
 		return 0;
+	clock = at_end(t);
 	d = begin(&j, t, regs, RECORD_ON | RECORD_SUBS);
 	if (!d)
 		return 0;
+	if (clock && (d->flags & RECORD_CLOCK))
+		clock_set(clock, t);
 	if (!rings_have_room(&j.wake))
 		return stop_thread(&j, RECORD_FULL);
 	if (ret == -EPIPE)
@@ -348,11 +377,19 @@ int BPF_PROG(record_entry, struct pt_regs *regs, long nr)
 	struct task_struct *t = bpf_get_current_task_btf();
 	const struct record_desc *d;
 	struct job j = { .kind = RECORD_ENTERED };
+	int unread;
 
 	if (!is_variants(t))
 		return 0;
+	unread = at_beginning(t);
+	if (unread < 0)
+		return give_up();
 	/* Whether a sub-call has an entry record, its description says. */
-	d = begin(&j, t, regs, RECORD_ENTRY | RECORD_SUBS);
+	d = begin(&j, t, regs, (unread ? RECORD_ON : RECORD_ENTRY) | RECORD_SUBS);
+	if (d && unread) {
+		j.ret = 0xffffffff; /* all of its parts */
+		return stop_thread(&j, RECORD_UNREAD);
+	}
 	if (!d || !(d->flags & RECORD_ENTRY) || (d->entry_args && !has_any(&j, d->entry_args)))
 		return 0;
 	rings_have_room(&j.wake);

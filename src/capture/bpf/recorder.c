@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -120,6 +121,36 @@ static int open_rings(struct recorder *r)
 	return ring_open(&r->ring, bpf_map__fd(p->maps.slots), bpf_map__fd(p->maps.bytes), &p->bss->shared);
 }
 
+/* Slots are found by the kernel's own ids of processes. */
+static void open_clocks(struct recorder *r)
+{
+	void *p;
+
+	if (r->program->rodata->pidns_ino)
+		return;
+	p = mmap(NULL, CLOCK_SLOTS * sizeof(struct clock_slot), PROT_READ | PROT_WRITE, MAP_SHARED,
+		 recorder_clock_fd(r), 0);
+	if (p != MAP_FAILED)
+		r->clocks = p;
+}
+
+struct clock_slot *recorder_clock_slots(const struct recorder *r)
+{
+	return r->clocks;
+}
+
+int recorder_clock_fd(const struct recorder *r)
+{
+	return bpf_map__fd(r->program->maps.clocks);
+}
+
+struct clock_slot *recorder_clock_slot(const struct recorder *r, pid_t pid)
+{
+	struct clock_slot *s = &r->clocks[(unsigned)pid & (CLOCK_SLOTS - 1)];
+
+	return s->pid ? NULL : s;
+}
+
 int recorder_open(struct recorder **ret, const char **ret_why)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
@@ -134,6 +165,8 @@ int recorder_open(struct recorder **ret, const char **ret_why)
 		err = set_sub_calls(r->program);
 	if (err == 0)
 		err = open_rings(r);
+	if (err == 0)
+		open_clocks(r);
 	if (err < 0) {
 		recorder_close(r);
 		return err;
@@ -164,6 +197,8 @@ void recorder_close(struct recorder *r)
 	if (!r)
 		return;
 	ring_close(&r->ring);
+	if (r->clocks)
+		munmap(r->clocks, CLOCK_SLOTS * sizeof(struct clock_slot));
 	ring_buffer__free(r->bell);
 	cleanup_close_fn(&r->wake_fd);
 	cleanup_close_fn(&r->event_fd);

@@ -6,8 +6,11 @@
 #ifndef CHIRAL_CAPTURE_BPF_RECORDER_H
 #define CHIRAL_CAPTURE_BPF_RECORDER_H
 
+#include "capture/bpf/clock/page.h"
 #include "capture/bpf/record.h"
 #include "capture/bpf/ring.h"
+
+#include <sys/types.h>
 
 struct record_bpf;
 struct ring_buffer;
@@ -16,6 +19,7 @@ struct recorder {
 	struct record_bpf *program;
 	volatile struct record_shared *shared;
 	struct ring ring;
+	struct clock_slot *clocks; /* CLOCK_SLOTS; NULL: they are of no use */
 	struct ring_buffer *bell; /* what the kernel wakes us with */
 	int wake_fd;  /* epoll, edge-triggered: ready when the kernel or a thread of ours wakes us */
 	int event_fd; /* recorder_wake() */
@@ -34,6 +38,13 @@ int recorder_start(struct recorder *r);
 /* How many records, and bytes of memory, may wait to be taken: from then on threads are stopped at the end
  * of their calls. Never more than half of the rings. */
 void recorder_set_room(struct recorder *r, uint64_t records, uint64_t bytes);
+
+/* One for each process that reads clocks without calls (clock/page.h): NULL when none can. The descriptor is
+ * of their array, and the recorder's. */
+struct clock_slot *recorder_clock_slots(const struct recorder *r);
+int recorder_clock_fd(const struct recorder *r);
+/* The slot of that process; NULL: another one has it. */
+struct clock_slot *recorder_clock_slot(const struct recorder *r, pid_t pid);
 
 /* The machine's other processes pay nothing any more. */
 void recorder_close(struct recorder *r);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Code that runs in the program, in place of the kernel's vDSO (vdso(7)). Theory of operation: see page.h. */
+#include "capture/bpf/clock/page.h"
+#include "vdso.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define TICK_MAX_NS 20000000 /* of a kernel with 100 ticks a second, twice */
+
+typedef int clock_gettime_fn(clockid_t, struct timespec *);
+
+/* vdso.lds: behind the image */
+extern volatile struct clock_page own_page __attribute__((visibility("hidden")));
+extern clock_gettime_fn *const own_kernel __attribute__((visibility("hidden")));
+
+/* The coarse clock is the time of the last tick: it tells that no further one has come, and that nobody has
+ * set the clock. */
+static bool is_still(clockid_t coarse, const struct clock_time *t)
+{
+	struct timespec tick;
+	int64_t since;
+
+	if (own_kernel(coarse, &tick))
+		return false;
+	since = (t->sec - tick.tv_sec) * 1000000000 + t->nsec - tick.tv_nsec;
+	return since >= 0 && since < TICK_MAX_NS;
+}
+
+/* False: it has to be asked for by a call. */
+static inline bool read_still(enum clock_reading what, struct clock_time *ret)
+{
+	const volatile struct clock_slot *s = (const volatile struct clock_slot *)(uintptr_t)own_page.slot;
+	uint64_t n = own_page.readings;
+	bool mono = what == CLOCK_READ_MONOTONIC;
+
+	if (!s || !s->valid || n - s->taken >= CLOCK_READINGS_MAX ||
+	    (own_page.thread && own_page.thread != vdso_thread()))
+		return false;
+	*ret = mono ? s->mono : s->real;
+	if (!is_still(mono ? CLOCK_MONOTONIC_COARSE : CLOCK_REALTIME_COARSE, ret))
+		return false;
+	own_page.what[n % CLOCK_READINGS_MAX] = (uint8_t)what;
+	own_page.readings = n + 1;
+	return true;
+}
+
+int VDSO_NAME(clock_gettime)(clockid_t clock, struct timespec *ret)
+{
+	struct clock_time t;
+
+	if ((clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC) || !ret ||
+	    !read_still(clock == CLOCK_REALTIME ? CLOCK_READ_REALTIME : CLOCK_READ_MONOTONIC, &t))
+		return (int)vdso_call(SYS_clock_gettime, clock, (long)ret);
+	ret->tv_sec = t.sec;
+	ret->tv_nsec = t.nsec;
+	return 0;
+}
+
+int VDSO_NAME(gettimeofday)(struct timeval *ret, void *zone)
+{
+	struct clock_time t;
+
+	if (!ret || zone || !read_still(CLOCK_READ_DAY, &t))
+		return (int)vdso_call(SYS_gettimeofday, (long)ret, (long)zone);
+	ret->tv_sec = t.sec;
+	ret->tv_usec = t.nsec / 1000;
+	return 0;
+}
