@@ -172,7 +172,7 @@ const struct check check_notify[] = {
 	{"notify-killable", CHECK_MUST, "no call is torn by a signal (WAIT_KILLABLE_RECV)",
 	 "a kernel of 5.19 or newer", probe_killable},
 	{"notify-sync", CHECK_NICE,
-	 "not used yet: shorter hand-over between follower and monitor (SYNC_WAKE_UP)",
+	 "a shorter hand-over between follower and monitor (SYNC_WAKE_UP)",
 	 "a kernel of 6.6 or newer", probe_sync},
 	{0},
 };
