@@ -172,15 +172,18 @@ static void stop_all(struct tracer *t)
 	ptrace(PTRACE_INTERRUPT, tr->tid, 0, 0);
 }
 
-/* Calls that were not to be executed yet. */
+/* Threads that were not to go on yet. */
 static void unpark_all(struct tracer *t)
 {
 	struct tracee *tr, *tmp;
 
+	collector_drain(t); /* and the kernel learns how much room there is */
 	HASH_ITER(hh, t->tracees.by_tid, tr, tmp)
 	{
 		if (tr->parked)
 			tracee_unpark(t, tr);
+		else if (tr->waits_for_room)
+			tracee_swallow_stop(t, tr);
 	}
 }
 

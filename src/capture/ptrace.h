@@ -52,6 +52,8 @@ void tracee_at_birth(struct tracer *t, struct tracee *tr, pid_t child);
 void tracee_at_exec(struct tracer *t, struct tracee *tr);
 /* A call that was parked is executed, if it may be now. */
 void tracee_unpark(struct tracer *t, struct tracee *tr);
+/* At the recorder's stop: the thread goes on, when the window has room (waits_for_room: it has none). */
+void tracee_swallow_stop(struct tracer *t, struct tracee *tr);
 /* HELD: the call has returned for good, its event goes into the stream. */
 void tracee_emit_held(struct tracer *t, struct tracee *tr);
 /* Kernel-internal result of an interrupted call that begins anew unless a handler runs. */

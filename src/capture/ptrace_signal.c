@@ -251,10 +251,12 @@ static void deliver_harmless(struct tracer *t, struct tracee *tr, int signal)
 	tracee_continue(tr, signal);
 }
 
-/* The kernel's program has stopped the thread (record.bpf.c); what it was for is done. */
-static void tracee_swallow_stop(struct tracer *t, struct tracee *tr)
+/* The kernel's program has stopped the thread (record.bpf.c); what it was for is done. Its event is in the
+ * stream: the thread makes no further ones until the followers have come as far. */
+void tracee_swallow_stop(struct tracer *t, struct tracee *tr)
 {
-	if (execute_anew(tr, 0))
+	tr->waits_for_room = !leader_has_room(t->leader);
+	if (tr->waits_for_room || execute_anew(tr, 0))
 		return;
 	if (tr->state == TRACEE_HELD && !result_restarts(tr->held_ret) && !tracee_has_signal(tr))
 		tracee_emit_held(t, tr);

@@ -69,6 +69,7 @@ struct tracee {
 	bool stopped;			/* in a ptrace stop that was reported to us */
 	bool in_region;			/* chiral_region(): its calls wait for the followers */
 	bool parked;			/* at the entry of a call that must not be executed now */
+	bool waits_for_room;		/* in the recorder's stop after a call: the window is full */
 	struct native_call native;
 	struct call_record call;
 	struct call_ctx cx;

@@ -58,19 +58,19 @@ void leader_free(struct leader *l);
 /* ---- events: capturing thread only ------------------------------------------------------------ */
 
 /*
- * The entry of a compared call: waits while the window is full and, at a barrier, a moment for the
- * followers to match it. False: the call must not be executed now. It may when leader_may_go() says so,
- * which is worth asking when leader_has_news() is true, and after WISH_RESUME. Meanwhile other threads
- * have to be served: what the followers wait for may be the outcome of a call of theirs.
+ * The entry of a compared call: waits a moment for room in the window and, at a barrier, for the followers
+ * to match it. False: the call must not be executed now. It may when leader_may_go() says so, which is
+ * worth asking when leader_has_news() is true, and after WISH_RESUME. Meanwhile other threads have to be
+ * served: what the followers wait for may be the outcome of a call of theirs.
  */
 bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c);
-bool leader_may_go(struct leader *l, const struct leader_slot *slot);
-/* True once after calls were matched. As for wishes, the thread's waits are interrupted. */
+bool leader_may_go(struct leader *l, struct leader_slot *slot);
+/* True once after calls were matched or there is room again. As for wishes, the thread's waits are interrupted. */
 bool leader_has_news(struct leader *l);
 /* Events and bytes of them that the window has room for: nothing bounds what is discarded. */
 void leader_room(const struct leader *l, uint64_t *ret_events, uint64_t *ret_bytes);
-/* Waits while the window is full. For calls that have been executed already. */
-void leader_make_room(struct leader *l);
+/* For a thread whose call has been executed already. False: it has to wait like one in leader_enter(). */
+bool leader_has_room(struct leader *l);
 /* The thread waits inside of call c: announced at once, until leader_pause() c must not change. */
 void leader_block(struct leader *l, struct leader_slot *slot, const struct call_record *c);
 /* A call without exit: its entry goes into the stream now. */

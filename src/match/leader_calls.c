@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/leader_internal.h"
 
-#define MATCH_PATIENCE_MS 5 /* at a barrier, before other threads are served */
+#define PATIENCE_MS 5 /* at a barrier or a full window, before other threads are served */
 
 static uint64_t room_of(uint64_t window, const _Atomic uint64_t *sent, const _Atomic uint64_t *acked)
 {
@@ -98,29 +98,61 @@ static void slot_leave(struct leader_slot *slot)
 	slot->announced = false;
 }
 
-static bool may_go(const struct leader *l, const struct leader_slot *slot)
+static bool is_matched(const struct leader *l, const struct leader_slot *slot)
 {
-	return !leader_must_stop(l) && (!is_barrier(l, slot) || l->alone || slot->matched);
+	return !is_barrier(l, slot) || l->alone || slot->matched;
+}
+
+static struct timespec patience_ends(void)
+{
+	int64_t until = deadline_after_ms(PATIENCE_MS);
+
+	return (struct timespec){ until / 1000, until % 1000 * 1000000 };
 }
 
 /* lock held. Most calls are matched at once: no interrupt is needed for them. */
 static void wait_match(struct leader *l, const struct leader_slot *slot)
 {
-	int64_t until = deadline_after_ms(MATCH_PATIENCE_MS);
-	struct timespec at = { until / 1000, until % 1000 * 1000000 };
+	struct timespec at = patience_ends();
 
-	while (!may_go(l, slot) && !leader_must_stop(l))
+	while (!is_matched(l, slot) && !leader_must_stop(l))
 		if (pthread_cond_timedwait(&l->progress, &l->lock, &at))
 			return;
 }
 
-/* lock held */
+/* lock held. Not where another thread waits already: it will be told. */
 static void wait_window(struct leader *l)
 {
-	while (window_full(l) && !leader_must_stop(l)) {
+	struct timespec at = patience_ends();
+
+	while (window_full(l) && !l->wants_room && !leader_must_stop(l)) {
 		leader_send_batch(l);
-		pthread_cond_wait(&l->progress, &l->lock);
+		if (pthread_cond_timedwait(&l->progress, &l->lock, &at))
+			break;
 	}
+	l->wants_room = l->wants_room || window_full(l);
+}
+
+/* lock held */
+static void announce_at_barrier(struct leader *l, struct leader_slot *slot)
+{
+	if (!is_barrier(l, slot) || l->alone || leader_must_stop(l))
+		return;
+	if (!slot->announced)
+		announce_call(l, slot);
+	leader_send_batch(l);
+}
+
+/* lock held */
+static bool may_go(struct leader *l, struct leader_slot *slot)
+{
+	if (window_full(l)) {
+		l->wants_room = true;
+		return false;
+	}
+	if (!is_matched(l, slot) && !slot->announced)
+		announce_at_barrier(l, slot);
+	return !leader_must_stop(l) && is_matched(l, slot);
 }
 
 bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_record *c)
@@ -132,20 +164,17 @@ bool leader_enter(struct leader *l, struct leader_slot *slot, const struct call_
 	if (!slot->prev)
 		slot_link(l, slot);
 	wait_window(l);
-	if (is_barrier(l, slot) && !l->alone && !leader_must_stop(l)) {
-		if (!slot->announced)
-			announce_call(l, slot);
-		leader_send_batch(l);
+	if (!window_full(l)) {
+		announce_at_barrier(l, slot);
 		wait_match(l, slot);
-	} else {
-		leader_after_event(l);
 	}
+	leader_after_event(l);
 	go = may_go(l, slot);
 	leader_unlock(l);
 	return go;
 }
 
-bool leader_may_go(struct leader *l, const struct leader_slot *slot)
+bool leader_may_go(struct leader *l, struct leader_slot *slot)
 {
 	bool go;
 
@@ -161,14 +190,19 @@ bool leader_has_news(struct leader *l)
 	       atomic_exchange(&l->news, false);
 }
 
-void leader_make_room(struct leader *l)
+bool leader_has_room(struct leader *l)
 {
+	bool full;
+
 	/* Only we send events of calls that are over: what is seen here as room stays room. */
 	if (!window_full(l))
-		return;
+		return true;
 	leader_lock(l);
-	wait_window(l);
+	leader_send_batch(l);
+	full = window_full(l);
+	l->wants_room = l->wants_room || full;
 	leader_unlock(l);
+	return !full;
 }
 
 void leader_block(struct leader *l, struct leader_slot *slot, const struct call_record *c)

@@ -16,6 +16,10 @@ static int on_ack(struct leader *l, const struct frame *f)
 		return -EPROTO;
 	l->acked_events = events;
 	l->acked_bytes = bytes;
+	if (l->wants_room) {
+		l->wants_room = false;
+		l->news = true;
+	}
 	pthread_cond_broadcast(&l->progress);
 	return 0;
 }

@@ -31,7 +31,7 @@ struct leader {
 	pthread_cond_t progress; /* acknowledgements and wishes */
 	struct writer batch;	/* body of the next EVENTS frame */
 	struct leader_slot *in_call;
-	/* sent: including the batch. Written with the lock held; leader_make_room() looks without. */
+	/* sent: including the batch. Written with the lock held; leader_has_room() looks without. */
 	_Atomic uint64_t sent_events, sent_bytes;
 	_Atomic uint64_t acked_events, acked_bytes;
 	int64_t flush_at;	/* when the batch goes out, in ms; 0: nothing waits */
@@ -42,7 +42,8 @@ struct leader {
 	bool ending;
 	bool alone;		/* nobody compares any more */
 	_Atomic int wish;
-	_Atomic bool news;	/* calls were matched that the capturing thread does not wait for */
+	_Atomic bool news;	/* calls were matched, or there is room, that the capturing thread does not wait for */
+	bool wants_room;	/* a thread of the program waits until the window is not full */
 	uint32_t report_tid;
 	int signals[16];
 	unsigned n_signals;

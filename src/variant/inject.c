@@ -13,6 +13,16 @@
 
 #define SYSCALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
 
+/* Of the program's signals only SIGSTOP gets through: all others are blocked. The kernel itself sends it
+ * for the recorder (record.bpf.c), here for a call of ours, of which nobody wants a record. */
+static void keep_signal(struct injection *in, int signal)
+{
+	siginfo_t info;
+
+	if (ptrace(PTRACE_GETSIGINFO, in->tid, 0, &info) == 0 && info.si_code != SI_KERNEL)
+		in->signal = signal;
+}
+
 /* Lets the thread run until it stops like that (status >> 8). A death is left for the caller's caller
  * to wait for. */
 static int run_until(struct injection *in, enum __ptrace_request how, int stop)
@@ -33,7 +43,7 @@ static int run_until(struct injection *in, enum __ptrace_request how, int stop)
 		if (status >> 8 == stop)
 			return 0;
 		if (status >> 16 == 0)
-			in->signal = WSTOPSIG(status); /* SIGSTOP: all others are blocked */
+			keep_signal(in, WSTOPSIG(status));
 	}
 }
 

@@ -226,6 +226,17 @@ def test_no_further_than_the_window(chiral, tmp_path, how):
     assert not s.alarms, s.story()
 
 
+def test_programs_that_begin_without_room(chiral, tmp_path):
+    """The calls that the monitor makes for a new program find no room either: the stops that the kernel
+    sends for them are nobody's."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("window:\n  events: 1\n")
+    s = chiral.run(LOCAL_LOCAL, ["/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done"],
+                   ["--capture", "bpf", "--policy", str(policy)])
+    s.expect(0)
+    assert s.status[-1]["completed"]["full"] >= 10 and not s.alarms, s.story()
+
+
 @pytest.mark.parametrize("how", ["ptrace", "bpf"])
 def test_told_by_a_call_that_goes_on(chiral, recording, how):
     """A thread is woken by a call that ends after its own one: what was computed before is there. The

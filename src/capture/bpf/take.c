@@ -65,7 +65,6 @@ static void keep_call(struct tracer *t, struct tracee *tr)
 
 static void end_compared(struct tracer *t, struct tracee *tr, int64_t ret, int signal)
 {
-	leader_make_room(t->leader);
 	if (handler_may_follow(tr, ret, signal)) {
 		tr->held_ret = ret;
 		tr->state = TRACEE_HELD;

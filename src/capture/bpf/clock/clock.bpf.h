@@ -4,6 +4,7 @@
 #define CHIRAL_CAPTURE_BPF_CLOCK_CLOCK_BPF_H
 
 #include "capture/bpf/clock/page.h"
+#include "capture/bpf/pieces.bpf.h"
 #include "capture/bpf/rings.bpf.h"
 
 #define NS_PER_S    1000000000ull
