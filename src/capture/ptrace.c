@@ -99,6 +99,8 @@ static void at_stop(struct tracer *t, struct tracee *tr, int status)
 	bool in_call = tr->state == TRACEE_CALL || tr->state == TRACEE_LOCAL_CALL;
 
 	clock_flush(t, tr);
+	if (event == PTRACE_EVENT_EXEC && tr->recording)
+		recording_forget(tr->recording);
 	collector_complete(t, tr, event || (signal & 0x80) ? 0 : signal);
 	if (event)
 		at_event(t, tr, event, signal & 0x7f);

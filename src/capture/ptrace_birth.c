@@ -72,6 +72,8 @@ static void take_over(struct tracer *t, struct tracee *first, struct tracee *by)
 	first->emitted = true;
 	first->pending.n = 0;
 	first->at_boundary = false;
+	first->parked = false;
+	first->waits_for_room = false;
 }
 
 void tracee_at_exec(struct tracer *t, struct tracee *tr)

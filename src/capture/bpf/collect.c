@@ -52,6 +52,16 @@ void recording_free(struct recording *rec)
 	free(rec);
 }
 
+void recording_forget(struct recording *rec)
+{
+	recording_reset(rec);
+	pieces_reset(&rec->at_entry);
+	rec->entered = false;
+	rec->entry_missing = RECORD_COMPLETE;
+	rec->incomplete = false;
+	rec->look_at = 0;
+}
+
 /* An iovec, and what its elements point to, as much as there is of it. */
 static int add_vector(struct pieces *p, const struct record *r, const uint8_t *piece)
 {

@@ -71,6 +71,9 @@ struct recording {
 /* NULL when out of memory. */
 struct recording *recording_new(void);
 void recording_free(struct recording *rec);
+/* The thread executes another program: calls that it was in are over (they were another thread's, which had
+ * its id). */
+void recording_forget(struct recording *rec);
 
 /* The calling thread is the tracer, whose variant is stopped. 0 or -errno. */
 int collector_start(struct tracer *t, struct recorder *recorder);
