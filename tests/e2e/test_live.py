@@ -55,6 +55,18 @@ def test_live(live, combo, name, level):
     assert not s.processes(), s.story()
 
 
+@pytest.mark.parametrize("how", ["ptrace", "bpf"])
+@pytest.mark.parametrize("name", RUNS)
+def test_the_smallest_window(live, tmp_path, name, how):
+    """The leader stands still at each event. What its other threads do goes on."""
+    program, arguments, status, options = RUNS[name]
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("window:\n  events: 1\n")
+    s = live(LOCAL_LOCAL, program, arguments, ["--policy", str(policy), "--capture", how, *options])
+    s.expect(status, timeout=110)
+    assert not s.alarms, s.story()
+
+
 @pytest.mark.parametrize("level", ["async", "lockstep"])
 @pytest.mark.parametrize("group", GROUPS)
 def test_calls_of_a_group(live, group, level):
