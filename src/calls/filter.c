@@ -76,8 +76,10 @@ static uint32_t action_stop(enum filter_role role)
 	return role == FILTER_FOLLOWER ? SCMP_ACT_NOTIFY : SCMP_ACT_TRACE(0);
 }
 
-static bool row_needs_tracer(const struct call_row *row)
+static bool row_needs_tracer(const struct filter_build *b, const struct call_row *row)
 {
+	if (row->flags & CALL_TRACED)
+		return b->role == FILTER_FOLLOWER;
 	return row->irregular == IRR_EXECVE || row->irregular == IRR_CLONE ||
 	       row->irregular == IRR_WAIT || row->irregular == IRR_SET_TID ||
 	       (row->disposition == DISP_REFUSED && row->flags & CALL_WATCHED);
@@ -93,7 +95,7 @@ static uint32_t row_action(const struct filter_build *b, const struct call_row *
 	if (row->disposition == DISP_REFUSED && row->status == STATUS_REFUSED &&
 	    !(row->flags & CALL_WATCHED))
 		return SCMP_ACT_ERRNO(row->refuse_errno);
-	if (row_needs_tracer(row))
+	if (row_needs_tracer(b, row))
 		return SCMP_ACT_TRACE(0);
 	return action_stop(b->role);
 }

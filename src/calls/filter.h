@@ -15,7 +15,7 @@
 enum filter_role {
 	FILTER_LEADER,	 /* stops are SECCOMP_RET_TRACE */
 	FILTER_FOLLOWER, /* stops are SECCOMP_RET_USER_NOTIF, but _TRACE for the calls that a tracer
-			  * has to see: execve, execveat, clone, fork, vfork, wait4, waitid */
+			  * has to see: execve, execveat, clone, fork, vfork, wait4, waitid, chdir */
 	FILTER_LEADER_RECORDED, /* a leader's, but calls that the kernel records (calls/recorded.h) run */
 };
 

@@ -35,7 +35,9 @@ IRREGULARS = (
     "mmap", "execve", "clone", "exit", "wait", "close", "dup", "fdflags", "signal", "kill", "mprotect",
     "limit", "set_tid",
 )
-ROW_FLAGS = {"blocks": "CALL_BLOCKS", "output": "CALL_OUTPUT", "watched": "CALL_WATCHED"}
+ROW_FLAGS = {
+    "blocks": "CALL_BLOCKS", "output": "CALL_OUTPUT", "watched": "CALL_WATCHED", "traced": "CALL_TRACED",
+}
 RETS = {"fd": "CALL_RET_FD", "addr": "CALL_RET_ADDR", "ignored": "CALL_RET_IGNORED"}
 CONVS = {
     "ms": "CONV_MS", "timeval": "CONV_TIMEVAL", "timeval2": "CONV_TIMEVAL2", "utimbuf": "CONV_UTIMBUF",

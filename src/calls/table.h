@@ -168,6 +168,7 @@ enum call_status {
 #define CALL_WATCHED 0x80u    /* local, but the leader's monitor has to see it (signal handlers);
 			       * refused, but for calls that a tracer has made its thread do;
 			       * else: the monitor sees it before it is executed (no recorder does) */
+#define CALL_TRACED 0x100u    /* followers execute it in part, and a tracer gives its result */
 
 struct call_row {
 	const char *name;	/* "openat", "fcntl$F_DUPFD" */
@@ -177,7 +178,7 @@ struct call_row {
 	uint8_t disposition;	/* enum disposition */
 	uint8_t irregular;	/* enum irregular */
 	uint8_t status;		/* enum call_status */
-	uint8_t flags;
+	uint16_t flags;
 	uint8_t subject;	/* number of the canonical argument BY_FD and BY_PATH look at */
 	uint8_t fd_of_path;	/* BY_PATH: 1 + number of the dirfd argument, 0 for none */
 	uint8_t cloexec_arg;	/* CALL_RET_FD, FDPAIR: 1 + number of the flags argument whose

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define NEW_FDS_MAX 256 /* SCM_MAX_FD is 253 (unix(7)) */
@@ -108,33 +107,21 @@ static void outcome_close(struct replay *rp, struct fthread *f)
 		outcome_mirrored(rp, f);
 }
 
-static bool is_folder_here(const struct fthread *f, const char *path)
-{
-	cleanup_close int cwd = -1;
-	char link[64];
-	struct stat st;
-
-	snprintf(link, sizeof(link), "/proc/%d/cwd", f->tid);
-	cwd = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return cwd >= 0 && fstatat(cwd, path, &st, 0) == 0 && S_ISDIR(st.st_mode) &&
-	       faccessat(cwd, path, X_OK, AT_EACCESS) == 0;
-}
-
 /* A follower goes where the leader goes, if it has that folder: programs are executed by relative paths
  * too, and each node executes its own. */
 static void outcome_chdir(struct replay *rp, struct fthread *f)
 {
 	const char *path = call_path(&f->call, 0);
+	bool goes = f->leader.ret == 0 && f->leader.id == CALL_CHDIR && path &&
+		    (path[0] == '/' || f->process->moved);
 
-	if (f->leader.ret == 0 && f->leader.id == CALL_CHDIR)
-		f->process->moved = f->stop == STOP_NOTIFY && path &&
-				    (path[0] == '/' || f->process->moved) && is_folder_here(f, path);
-	else if (f->leader.ret == 0)
-		f->process->moved = false; /* fchdir: its descriptor is the leader's */
-	if (f->leader.ret == 0 && f->process->moved)
-		answer_continue(rp, f);
-	else
-		outcome_replayed(rp, f);
+	if (goes) {
+		replay_run_to_exit(f, PHASE_CHDIR);
+		return;
+	}
+	if (f->leader.ret == 0)
+		f->process->moved = false; /* also by fchdir: its descriptor is the leader's */
+	outcome_replayed(rp, f);
 }
 
 static void outcome_mmap(struct replay *rp, struct fthread *f)

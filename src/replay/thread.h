@@ -48,6 +48,7 @@ enum fthread_phase {
 	PHASE_CLONE,		/* executes fork, clone: its child gets the leader's pid */
 	PHASE_CLONED,		/* the child is there, the call has not returned (vfork) */
 	PHASE_SET_TID,		/* executes set_tid_address, whose result is the leader's */
+	PHASE_CHDIR,		/* executes chdir, whose result is the leader's */
 	PHASE_EXEC,		/* executes execve */
 	PHASE_REAP,		/* wants the status of a child that is not dead yet */
 	PHASE_REAPING,		/* executes wait4 for it */

@@ -268,7 +268,7 @@ static void test_followers_notify_what_leaders_trace(void **state)
 			uint32_t follower = run(isa, FILTER_FOLLOWER, nr, NULL);
 			bool traced = row && (row->irregular == IRR_EXECVE || row->irregular == IRR_CLONE ||
 					      row->irregular == IRR_WAIT || row->irregular == IRR_MMAP ||
-					      row->irregular == IRR_SET_TID);
+					      row->irregular == IRR_SET_TID || row->flags & CALL_TRACED);
 
 			if (row && row->flags & CALL_WATCHED)
 				continue;

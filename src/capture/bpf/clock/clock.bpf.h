@@ -6,6 +6,7 @@
 #include "capture/bpf/clock/page.h"
 #include "capture/bpf/pieces.bpf.h"
 #include "capture/bpf/rings.bpf.h"
+#include "capture/bpf/task.bpf.h"
 
 #define NS_PER_S    1000000000ull
 #define CLOCK_TRIES 4
@@ -16,12 +17,6 @@ enum clock_claimed {
 	CLOCK_UNREAD, /* the page is not there */
 	CLOCK_FULL,
 };
-
-struct task_struct {
-	struct task_struct *parent;
-	unsigned int ptrace;
-	int pid, tgid;
-} __attribute__((preserve_access_index));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

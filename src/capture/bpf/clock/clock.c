@@ -7,7 +7,6 @@
 #include "isa/vdso.h"
 
 #include <stddef.h>
-#include <string.h>
 #include <time.h>
 
 /* No call has been made, so no memory of the program's is meant: any address that is not 0. */

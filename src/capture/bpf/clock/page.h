@@ -54,7 +54,7 @@ struct clock_page {
 /* Read-only for the program. */
 struct clock_slot {
 	__u32 pid;   /* 0: free */
-	__u32 valid; /* the time may be read; only while */
+	__u32 valid; /* the time may be read; then it is open as well */
 	__u32 open;  /* there may be readings of which there is no record */
 	__u32 zero;
 	__u64 taken; /* readings of which there is one */
