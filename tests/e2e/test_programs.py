@@ -9,7 +9,7 @@ import time
 import pytest
 
 import load
-from chiral import exit_status, free_port, wait_until
+from chiral import LOCAL_LOCAL, exit_status, free_port, wait_until
 from website import GUEST_ROOT, LIGHTTPD
 
 ENV = {"LC_ALL": "C", "TZ": "UTC0"}
@@ -255,6 +255,13 @@ def test_program_by_a_relative_path(chiral, bench):
     for script in ("cd /usr/bin && ./expr 6 '*' 7", "cd /; cd usr; cd bin; ./expr 6 '*' 7",
                    "cd /usr/share && cd ../bin && (cd / && usr/bin/expr 6 '*' 7)"):
         assert bench.session(chiral, ["sh", "-c", script]) == (0, b"42\n")
+
+
+def test_folder_that_is_gone(chiral, tmp_path):
+    """A leader on the same host removes it while its follower is about to go there."""
+    script = (f"cd {tmp_path} || exit; for i in $(seq 200); do mkdir d && cd d && umask >/dev/null && "
+              "cd .. && rmdir d || exit 1; done")
+    chiral.run(LOCAL_LOCAL, ["sh", "-c", script]).expect(0, timeout=60)
 
 
 WRITERS = {
