@@ -17,7 +17,8 @@
 
 enum {
 	O_LEADER = 256, O_FOLLOWER, O_LEVEL, O_ON_DIVERGENCE, O_CAPTURE, O_LOCAL_PATH, O_PROGRAM,
-	O_CWD, O_ENV, O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_POLICY, O_DIFFERENT, O_DISCARD, O_HELP,
+	O_CWD, O_ENV, O_PUBLISH, O_STATUS, O_LISTEN, O_OUTPUT, O_NODE, O_POLICY, O_DIFFERENT, O_DISCARD,
+	O_MODE, O_HELP,
 };
 
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
 } known[] = {
 	{ { "leader", required_argument, NULL, O_LEADER }, OPT_NODES },
 	{ { "follower", required_argument, NULL, O_FOLLOWER }, OPT_NODES },
+	{ { "mode", required_argument, NULL, O_MODE }, OPT_NODES },
 	{ { "level", required_argument, NULL, O_LEVEL }, OPT_LEVEL },
 	{ { "on-divergence", required_argument, NULL, O_ON_DIVERGENCE }, OPT_LEVEL },
 	{ { "policy", required_argument, NULL, O_POLICY }, OPT_POLICY },
@@ -192,6 +194,9 @@ static int take(struct session_options *o, int option)
 	case O_NODE:
 		o->node = optarg;
 		return 0;
+	case O_MODE:
+		log_error("--mode %s: a mode is named as the first option of `chiral run`", optarg);
+		return -EINVAL;
 	default:
 		return -EINVAL;
 	}

@@ -40,6 +40,7 @@ def test_version(chiral):
     ["run", "--on-divergence", "sing", "--", "true"], ["run", "--publish", "x:y", "--", "true"],
     ["run", "--program", "pdp11=/bin/true", "--", "true"], ["lead", "--", "true"], ["follow"],
     ["record", "--", "true"], ["verify"], ["trace"], ["microvm", "dance"],
+    ["run", "--follower", "local", "--mode", "mtd", "--", "true"],
     ["node", "--listen", "nowhere"], ["run", "--json-status-fd", "x", "--", "true"],
     ["run", "--json-status-fd", "999", "--follower", "local", "--", "true"],
 ], ids=" ".join)
