@@ -129,12 +129,6 @@ static void settle(void *state)
 
 /* ---- records ---------------------------------------------------------------------------------- */
 
-/* The tracer is at it, or the thread has none of its own any more. */
-static bool tracer_captures(const struct tracee *tr)
-{
-	return tr->state != TRACEE_RUNNING && tr->state != TRACEE_HELD;
-}
-
 /* Until the call has ended, and the tracer reads what is missing. */
 static void keep_entry(struct tracer *t, struct tracee *tr, const struct record *r)
 {
@@ -171,11 +165,12 @@ static void on_ended(struct tracer *t, struct tracee *tr, const struct record *r
 	rec->incomplete = true;
 }
 
-void collector_take(struct tracer *t, struct tracee *tr, const struct record *r, const uint8_t *piece)
+/* A call of which nothing is missing. piece: r->len bytes, NULL when that is 0. */
+static void take_record(struct tracer *t, struct tracee *tr, const struct record *r, const uint8_t *piece)
 {
 	struct recording *rec = tr->recording;
 
-	if (tracer_captures(tr)) {
+	if (!recording_counts(tr)) {
 		rec->entry_missing = RECORD_COMPLETE;
 		recording_reset(rec);
 		return;
@@ -207,7 +202,7 @@ static void on_record(void *state, const struct record *r, const uint8_t *piece)
 	else if (r->kind == RECORD_READINGS)
 		clock_take(t, tr, r);
 	else
-		collector_take(t, tr, r, piece);
+		take_record(t, tr, r, piece);
 }
 
 static size_t drain(struct tracer *t, bool wait)
@@ -336,6 +331,9 @@ int collector_start(struct tracer *t, struct recorder *recorder)
 	int r;
 
 	LIST_INIT(&c->open);
+	r = clock_readings_init(&c->readings, t->start->key);
+	if (r < 0)
+		return log_errno(-r, "cannot make the events of clocks");
 	pthread_mutex_init(&c->lock, NULL);
 	r = recorder_start(recorder);
 	if (r < 0)
@@ -356,11 +354,12 @@ void collector_stop(struct tracer *t)
 {
 	struct collector *c = &t->collector;
 
-	if (!c->recorder)
-		return;
-	c->ending = true;
-	recorder_wake(c->recorder);
-	pthread_join(c->thread, NULL);
-	pthread_mutex_destroy(&c->lock);
-	c->recorder = NULL;
+	if (c->recorder) {
+		c->ending = true;
+		recorder_wake(c->recorder);
+		pthread_join(c->thread, NULL);
+		pthread_mutex_destroy(&c->lock);
+		c->recorder = NULL;
+	}
+	clock_readings_free(&c->readings);
 }

@@ -31,6 +31,7 @@
 #ifndef CHIRAL_CAPTURE_BPF_COLLECT_H
 #define CHIRAL_CAPTURE_BPF_COLLECT_H
 
+#include "capture/bpf/clock/readings.h"
 #include "capture/bpf/pieces.h"
 #include "capture/bpf/recorder.h"
 
@@ -46,6 +47,7 @@ LIST_HEAD(recordings, recording);
 struct collector {
 	struct recorder *recorder;
 	struct recordings open; /* whose pieces are borrowed from the ring */
+	struct clock_readings readings;
 	pthread_mutex_t lock;
 	pthread_t thread;
 	_Atomic bool ending;
@@ -90,9 +92,6 @@ void collector_drain(struct tracer *t);
 /* At any stop of a thread, after collector_drain(): completes its record. signal: of a signal stop,
  * else 0. */
 void collector_complete(struct tracer *t, struct tracee *tr, int signal);
-
-/* A call of which nothing is missing. piece: r->len bytes, NULL when that is 0. */
-void collector_take(struct tracer *t, struct tracee *tr, const struct record *r, const uint8_t *piece);
 
 /* Looks at quiet threads; ms until the next look, -1 when there is none to come. */
 int collector_look(struct tracer *t);

@@ -75,13 +75,13 @@ static void end_compared(struct tracer *t, struct tracee *tr, int64_t ret, int s
 	}
 }
 
-/* Entry part from mem into tr->call. *ret_local: the call is nobody's business. False: it is not to be used. */
-static bool take_entry(struct tracer *t, struct tracee *tr, const struct record *r, struct mem *mem,
-		       bool *ret_local)
+bool recording_counts(const struct tracee *tr)
 {
-	struct verdict_of_call v;
-	bool again = settle_held(t, tr, r), ok;
+	return tr->state == TRACEE_RUNNING || tr->state == TRACEE_HELD;
+}
 
+void recording_go_on(struct tracer *t, struct tracee *tr)
+{
 	tr->recording->look_at = 0;
 	/* A signal that was sent again and has not come by now is blocked: it comes when it comes. */
 	tr->in_code = false;
@@ -90,6 +90,16 @@ static bool take_entry(struct tracer *t, struct tracee *tr, const struct record 
 	tr->pending.n_sent_here = 0;
 	/* The link thread must not look at a call that changes. */
 	leader_pause(t->leader, &tr->slot);
+}
+
+/* Entry part from mem into tr->call. *ret_local: the call is nobody's business. False: it is not to be used. */
+static bool take_entry(struct tracer *t, struct tracee *tr, const struct record *r, struct mem *mem,
+		       bool *ret_local)
+{
+	struct verdict_of_call v;
+	bool again = settle_held(t, tr, r), ok;
+
+	recording_go_on(t, tr);
 	set_native(tr, r);
 	if (call_resolve(&tr->native) < 0) {
 		recording_fail(t, tr, ENOSYS, "has no row");

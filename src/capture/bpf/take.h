@@ -14,6 +14,12 @@ struct tracee;
 /* The session ends: "the record of a call of thread N WHAT". err: an errno value. */
 void recording_fail(struct tracer *t, const struct tracee *tr, int err, const char *what);
 
+/* False: the tracer is at it, or the thread has no records of its own any more. */
+bool recording_counts(const struct tracee *tr);
+
+/* The thread has gone on after its last call, which was emitted. */
+void recording_go_on(struct tracer *t, struct tracee *tr);
+
 /* A call has begun, of which other threads may meet the effects before it ends. Its memory is in the
  * thread's pieces. */
 void recording_take_entered(struct tracer *t, struct tracee *tr, const struct record *r);

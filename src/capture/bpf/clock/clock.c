@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/bpf/clock/clock.h"
 
-#include "calls/table.h"
+#include "capture/bpf/take.h"
 #include "capture/ptrace.h"
 #include "event/memio.h"
 #include "isa/vdso.h"
 
 #include <stddef.h>
 #include <time.h>
-
-/* No call has been made, so no memory of the program's is meant: any address that is not 0. */
-#define SOMEWHERE 0x1000u
 
 /* Threads that run may claim at the same time. They cannot keep us busy for long. */
 #define CLAIMS_MAX 100
@@ -21,37 +18,23 @@ struct readings {
 	const struct clock_time *real, *mono;
 };
 
-/* The call that would have told the same. */
-static void take_reading(struct tracer *t, struct tracee *tr, enum clock_reading what,
-			 const struct readings *all)
-{
-	const struct clock_time *at = what == CLOCK_READ_MONOTONIC ? all->mono : all->real;
-	bool day = what == CLOCK_READ_DAY;
-	int64_t value[2] = { at->sec, day ? at->nsec / 1000 : at->nsec };
-	struct record r = {
-		.kind = RECORD_CALL,
-		.tid = (uint32_t)tr->tid,
-		.addr = SOMEWHERE,
-		.len = sizeof(value),
-		.nr = (uint32_t)call_rows[day ? CALL_GETTIMEOFDAY : CALL_CLOCK_GETTIME].nr[isa_native],
-		.arg = { day ? SOMEWHERE : what == CLOCK_READ_MONOTONIC ? CLOCK_MONOTONIC : CLOCK_REALTIME,
-			 day ? 0 : SOMEWHERE },
-	};
-
-	t->counts.clocks++;
-	collector_take(t, tr, &r, (const uint8_t *)value);
-}
-
 static void take_readings(struct tracer *t, struct tracee *tr, const struct readings *all)
 {
 	uint64_t n = all->n < CLOCK_READINGS_MAX ? all->n : CLOCK_READINGS_MAX;
 
+	if (n == 0 || !recording_counts(tr))
+		return;
+	if (tr->state == TRACEE_HELD)
+		tracee_emit_held(t, tr);
+	recording_go_on(t, tr);
+	tr->recording->taken++;
 	for (uint64_t i = 0; i < n; i++) {
-		uint8_t what = all->what[(all->first + i) % CLOCK_READINGS_MAX];
+		enum clock_reading what = all->what[(all->first + i) % CLOCK_READINGS_MAX];
 
 		/* What a program says of its clocks that is not so its followers will not agree with. */
-		take_reading(t, tr, what < _CLOCK_READ_MAX ? (enum clock_reading)what : CLOCK_READ_REALTIME,
-			     all);
+		if (what >= _CLOCK_READ_MAX)
+			what = CLOCK_READ_REALTIME;
+		clock_readings_emit(t, tr, what, what == CLOCK_READ_MONOTONIC ? all->mono : all->real);
 	}
 }
 
