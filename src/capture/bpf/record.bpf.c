@@ -323,7 +323,7 @@ static __always_inline struct clock_slot *at_end(const struct task_struct *t)
 
 	if (!s || !s->open)
 		return s;
-	s->valid = 0;
+	__sync_lock_test_and_set(&s->valid, 0);
 	if (t->pid != t->tgid)
 		clock_claim(s);
 	return s;
@@ -359,8 +359,8 @@ int BPF_PROG(record_exit, struct pt_regs *regs, long ret)
 	d = begin(&j, t, regs, RECORD_ON | RECORD_SUBS);
 	if (!d)
 		return 0;
-	if (clock && (d->flags & RECORD_CLOCK))
-		clock_set(clock, t);
+	if (clock)
+		clock_set(clock, t, d->flags & RECORD_CLOCK);
 	if (!rings_have_room(&j.wake))
 		return stop_thread(&j, RECORD_FULL);
 	if (ret == -EPIPE)

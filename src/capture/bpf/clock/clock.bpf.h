@@ -10,6 +10,8 @@
 
 #define NS_PER_S    1000000000ull
 #define CLOCK_TRIES 4
+/* Calls after one that was followed by readings for which others are likely to be. */
+#define CLOCK_LIKELY 3
 
 enum clock_claimed {
 	CLOCK_DONE,
@@ -35,22 +37,27 @@ static __always_inline struct clock_slot *clock_of(const struct task_struct *t)
 	return s && s->pid == (__u32)t->tgid ? s : NULL;
 }
 
-/* A reading by a call is over: its thread reads without one from now on. Only the first thread does, and not
- * while there are readings of an earlier time. */
-static __always_inline void clock_set(struct clock_slot *s, const struct task_struct *t)
+/* A call is over that has told the time, or behind which the program is likely to ask for it: its thread
+ * reads without a call from now on. Only the first thread does, and not while there are readings of an earlier
+ * time. */
+static __always_inline void clock_set(struct clock_slot *s, const struct task_struct *t, int told)
 {
 	__u64 mono, real;
 
-	if (t->pid != t->tgid || s->open)
+	if (t->pid != t->tgid || s->open || (!told && !s->likely))
 		return;
+	if (!told)
+		s->likely--;
+	/* In this order: a call of another thread that ends before the time is taken is not later than it, and
+	 * one that ends after that takes it back (at_end()). */
+	s->open = 1;
+	__sync_lock_test_and_set(&s->valid, 1); /* its reader is this processor, or comes behind a switch of it */
 	mono = bpf_ktime_get_ns();
 	real = bpf_ktime_get_tai_ns() - (__u64)shared.variant.tai * NS_PER_S;
 	s->mono.sec = (__s64)(mono / NS_PER_S);
 	s->mono.nsec = (__s64)(mono % NS_PER_S);
 	s->real.sec = (__s64)(real / NS_PER_S);
 	s->real.nsec = (__s64)(real % NS_PER_S);
-	s->open = 1;
-	s->valid = 1; /* its reader is this processor, or comes behind a switch of it */
 }
 
 /* One record of all readings up to the latest. Threads of the process may claim them at the same time. The
@@ -79,6 +86,7 @@ static __always_inline int clock_claim(struct clock_slot *s)
 	w.record->arg[3] = (__u64)s->mono.nsec;
 	w.record->arg[4] = taken;
 	__builtin_memcpy(w.record->piece, what, sizeof(what));
+	s->likely = CLOCK_LIKELY;
 	r = __sync_val_compare_and_swap(&s->taken, taken, n) == taken ? CLOCK_DONE : CLOCK_AGAIN;
 	if (r == CLOCK_AGAIN)
 		w.record->kind = RECORD_NONE;

@@ -4,12 +4,13 @@
  *
  * Theory of operation. A variant may not see the kernel's vDSO: each reading of a clock has to be an event.
  * A call for each is dear for programs that read clocks more often than anything else. So a program whose
- * calls the kernel records gets a vDSO of ours (vdso.c). Its first reading after another call is a call,
- * which is recorded; the kernel's program (record.bpf.c) leaves the time at its end in the process's slot.
- * Readings that follow get that time, until a thread of the process makes another call or the kernel's
- * coarse clock has passed it: so a clock stands still for a tick of the kernel at the most, and never runs
- * backwards, also between threads. What was read so is noted in the page; at the thread's next call it
- * becomes a record, and each reading an event like any other.
+ * calls the kernel records gets a vDSO of ours (vdso.c). Its first reading is a call, which is recorded; the
+ * kernel's program (record.bpf.c) leaves the time at its end in the process's slot. Readings that follow get
+ * that time, until a thread of the process makes another call or the kernel's coarse clock has passed it. While
+ * there are such readings, the time is left at the end of every call: then even the first one after it needs
+ * none. So a clock stands still for a tick of the kernel at the most, and never runs backwards, also between
+ * threads. What was read so is noted in the page; at the thread's next call it becomes a record, and each
+ * reading an event like any other.
  *
  * Only the first thread of a process reads so. The page is the program's own memory: what it says there of
  * its readings is as hostile as everything that it says. Slots are written by the kernel and the monitor
@@ -56,7 +57,7 @@ struct clock_slot {
 	__u32 pid;   /* 0: free */
 	__u32 valid; /* the time may be read; then it is open as well */
 	__u32 open;  /* there may be readings of which there is no record */
-	__u32 zero;
+	__u32 likely; /* calls at whose end the time is left although they have not told it */
 	__u64 taken; /* readings of which there is one */
 	__u64 page;  /* address of the process's struct clock_page */
 	struct clock_time real, mono;
