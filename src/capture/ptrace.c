@@ -98,10 +98,12 @@ static void at_stop(struct tracer *t, struct tracee *tr, int status)
 	int signal = WSTOPSIG(status), event = status >> 16;
 	bool in_call = tr->state == TRACEE_CALL || tr->state == TRACEE_LOCAL_CALL;
 
-	clock_flush(t, tr);
-	if (event == PTRACE_EVENT_EXEC && tr->recording)
+	if (event == PTRACE_EVENT_EXEC) {
 		recording_forget(tr->recording);
-	collector_complete(t, tr, event || (signal & 0x80) ? 0 : signal);
+	} else {
+		clock_flush(t, tr);
+		collector_complete(t, tr, event || (signal & 0x80) ? 0 : signal);
+	}
 	if (event)
 		at_event(t, tr, event, signal & 0x7f);
 	else if (signal == (SIGTRAP | 0x80) && tr->recording && !in_call)

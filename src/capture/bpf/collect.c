@@ -54,6 +54,8 @@ void recording_free(struct recording *rec)
 
 void recording_forget(struct recording *rec)
 {
+	if (!rec)
+		return;
 	recording_reset(rec);
 	pieces_reset(&rec->at_entry);
 	rec->entered = false;

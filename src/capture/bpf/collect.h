@@ -73,8 +73,8 @@ struct recording {
 /* NULL when out of memory. */
 struct recording *recording_new(void);
 void recording_free(struct recording *rec);
-/* The thread executes another program: calls that it was in are over (they were another thread's, which had
- * its id). */
+/* The thread has executed another program. What is not over is not its own: of another thread, which had its
+ * id, and whose memory is gone. NULL: nothing. */
 void recording_forget(struct recording *rec);
 
 /* The calling thread is the tracer, whose variant is stopped. 0 or -errno. */
