@@ -168,7 +168,7 @@ enum call_status {
 #define CALL_WATCHED 0x80u    /* local, but the leader's monitor has to see it (signal handlers);
 			       * refused, but for calls that a tracer has made its thread do;
 			       * else: the monitor sees it before it is executed (no recorder does) */
-#define CALL_TRACED 0x100u    /* followers execute it in part, and a tracer gives its result */
+#define CALL_TRACED 0x100u    /* followers may execute it too: a tracer gives the leader's result */
 
 struct call_row {
 	const char *name;	/* "openat", "fcntl$F_DUPFD" */

@@ -113,8 +113,11 @@ static struct timespec patience_ends(void)
 /* lock held. Most calls are matched at once: no interrupt is needed for them. */
 static void wait_match(struct leader *l, const struct leader_slot *slot)
 {
-	struct timespec at = patience_ends();
+	struct timespec at;
 
+	if (is_matched(l, slot))
+		return;
+	at = patience_ends();
 	while (!is_matched(l, slot) && !leader_must_stop(l))
 		if (pthread_cond_timedwait(&l->progress, &l->lock, &at))
 			return;
@@ -123,8 +126,11 @@ static void wait_match(struct leader *l, const struct leader_slot *slot)
 /* lock held. Not where another thread waits already: it will be told. */
 static void wait_window(struct leader *l)
 {
-	struct timespec at = patience_ends();
+	struct timespec at;
 
+	if (!window_full(l))
+		return;
+	at = patience_ends();
 	while (window_full(l) && !l->wants_room && !leader_must_stop(l)) {
 		leader_send_batch(l);
 		if (pthread_cond_timedwait(&l->progress, &l->lock, &at))

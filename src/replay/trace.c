@@ -265,12 +265,12 @@ static void at_exit(struct replay *rp, struct fthread *f)
 		return;
 	f->phase = PHASE_NONE;
 	switch (phase) {
-	case PHASE_CLONED:
 	case PHASE_CHDIR:
 		/* The leader has removed it meanwhile, or it is another node's. */
 		f->process->moved = !failed(ret);
 		set_result(f, &regs, f->leader.ret);
 		break;
+	case PHASE_CLONED:
 	case PHASE_SET_TID:
 		set_result(f, &regs, f->leader.ret);
 		break;
