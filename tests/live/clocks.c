@@ -41,15 +41,18 @@ static int64_t asked(clockid_t clock)
 
 static void forwards(void)
 {
-	int64_t mono = 0, real = 0;
+	int64_t mono = 0, real = 0, coarse = 0;
 
 	for (int i = 0; i < 300; i++) {
 		int64_t m = i % 7 ? now(CLOCK_MONOTONIC) : asked(CLOCK_MONOTONIC);
 		int64_t r = i % 5 ? now(CLOCK_REALTIME) : asked(CLOCK_REALTIME), d = day();
+		int64_t c = i % 3 ? now(CLOCK_MONOTONIC_COARSE) : asked(CLOCK_MONOTONIC_COARSE);
 
 		EXPECT(m >= mono && r >= real && d / 1000 >= real / 1000);
+		EXPECT(c >= coarse && now(CLOCK_MONOTONIC) >= c);
 		mono = m;
 		real = r;
+		coarse = c;
 		if (i % 11 == 0)
 			EXPECT(getppid() > 0);
 	}
@@ -59,13 +62,14 @@ static void forwards(void)
 /* They stand still for a tick at the most: a loop that waits ends, and what took its time took it. */
 static void go_on(void)
 {
-	int64_t begin = now(CLOCK_MONOTONIC), end = day() + 20 * MS;
+	int64_t begin = now(CLOCK_MONOTONIC), coarse = now(CLOCK_MONOTONIC_COARSE), end = day() + 20 * MS;
 
 	pause_ms(5);
 	EXPECT(now(CLOCK_MONOTONIC) - begin >= 5 * MS);
 	while (day() < end)
 		;
 	EXPECT(now(CLOCK_MONOTONIC) - begin >= 20 * MS - US); /* days are cut to microseconds */
+	EXPECT(now(CLOCK_MONOTONIC_COARSE) > coarse);
 	say("go on\n");
 }
 

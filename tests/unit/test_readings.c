@@ -56,6 +56,8 @@ static void test_as_by_a_call(void **state)
 	assert_same(clock_readings_call(&readings, CLOCK_READ_MONOTONIC, &at), &c);
 	capture(CALL_GETTIMEOFDAY, AT, 0, coarse, &c);
 	assert_same(clock_readings_call(&readings, CLOCK_READ_DAY, &at), &c);
+	capture(CALL_CLOCK_GETTIME, CLOCK_MONOTONIC_COARSE, AT, fine, &c);
+	assert_same(clock_readings_call(&readings, CLOCK_READ_COARSE, &at), &c);
 	call_record_free(&c);
 	clock_readings_free(&readings);
 }

@@ -50,7 +50,8 @@ enum record_kind {
 	RECORD_CALL,
 	RECORD_ENTERED, /* as CALL */
 	RECORD_READINGS, /* ret readings of clocks (clock/page.h), from number arg[4] on; the piece in the slot is
-			  * what they were, arg[0..3] the time: real and monotonic, s and ns each */
+			  * what they were, arg[0..3] the time, real and monotonic, s and ns each, arg[5] the coarse
+			  * monotonic one, ns */
 };
 
 /*

@@ -11,12 +11,23 @@
 
 /* Threads that run may claim at the same time. They cannot keep us busy for long. */
 #define CLAIMS_MAX 100
+#define NS_PER_S   1000000000u
 
 struct readings {
 	uint64_t first, n;
 	const uint8_t *what;
-	const struct clock_time *real, *mono;
+	struct clock_time real, mono, coarse;
 };
+
+static struct clock_time in_parts(uint64_t ns)
+{
+	return (struct clock_time){ (int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S) };
+}
+
+static const struct clock_time *time_of(const struct readings *all, enum clock_reading what)
+{
+	return what == CLOCK_READ_MONOTONIC ? &all->mono : what == CLOCK_READ_COARSE ? &all->coarse : &all->real;
+}
 
 static void take_readings(struct tracer *t, struct tracee *tr, const struct readings *all)
 {
@@ -34,16 +45,22 @@ static void take_readings(struct tracer *t, struct tracee *tr, const struct read
 		/* What a program says of its clocks that is not so its followers will not agree with. */
 		if (what >= _CLOCK_READ_MAX)
 			what = CLOCK_READ_REALTIME;
-		clock_readings_emit(t, tr, what, what == CLOCK_READ_MONOTONIC ? all->mono : all->real);
+		clock_readings_emit(t, tr, what, time_of(all, what));
 	}
 }
 
 void clock_take(struct tracer *t, struct tracee *tr, const struct record *r)
 {
-	struct clock_time real = { (int64_t)r->arg[0], (int64_t)r->arg[1] };
-	struct clock_time mono = { (int64_t)r->arg[2], (int64_t)r->arg[3] };
+	const struct readings all = {
+		.first = r->arg[4],
+		.n = (uint64_t)r->ret,
+		.what = r->piece,
+		.real = { (int64_t)r->arg[0], (int64_t)r->arg[1] },
+		.mono = { (int64_t)r->arg[2], (int64_t)r->arg[3] },
+		.coarse = in_parts(r->arg[5]),
+	};
 
-	take_readings(t, tr, &(struct readings){ r->arg[4], (uint64_t)r->ret, r->piece, &real, &mono });
+	take_readings(t, tr, &all);
 }
 
 /* Lets the kernel's programs know; they may have claimed the same meanwhile (clock.bpf.h). False: again. */
@@ -52,16 +69,22 @@ static bool claim(struct tracer *t, struct tracee *first)
 	struct clock_slot *s = first->process->clock;
 	uint64_t taken = __atomic_load_n(&s->taken, __ATOMIC_ACQUIRE);
 	struct clock_page page;
-	struct clock_time real, mono;
+	struct readings all;
+	uint64_t n;
 
-	if (mem_get(&first->mem.mem, s->page, &page, sizeof(page), NULL) < 0 || page.readings == taken)
+	if (mem_get(&first->mem.mem, s->page, &page, sizeof(page), NULL) < 0 || page.notes.readings == taken)
 		return true;
-	real = s->real;
-	mono = s->mono;
-	if (!__atomic_compare_exchange_n(&s->taken, &taken, page.readings, false, __ATOMIC_ACQ_REL,
+	/* Only what is read after the number is true for all that the number counts. */
+	n = page.notes.readings;
+	if (mem_get(&first->mem.mem, s->page, &page, sizeof(page), NULL) < 0)
+		return true;
+	all = (struct readings){ .first = taken, .n = n - taken, .what = page.notes.what,
+				 .real = s->real, .mono = s->mono,
+				 .coarse = in_parts(clock_coarse(s->left, page.notes.coarse)) };
+	if (!__atomic_compare_exchange_n(&s->taken, &taken, n, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
 		return false;
-	take_readings(t, first, &(struct readings){ taken, page.readings - taken, page.what, &real, &mono });
+	take_readings(t, first, &all);
 	return true;
 }
 

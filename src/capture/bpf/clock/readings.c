@@ -19,13 +19,18 @@ struct value {
 
 static struct native_call native_of(enum clock_reading what)
 {
+	static const clockid_t clock[_CLOCK_READ_MAX] = {
+		[CLOCK_READ_REALTIME] = CLOCK_REALTIME,
+		[CLOCK_READ_MONOTONIC] = CLOCK_MONOTONIC,
+		[CLOCK_READ_COARSE] = CLOCK_MONOTONIC_COARSE,
+	};
 	bool day = what == CLOCK_READ_DAY;
 	struct native_call n = {
 		.isa = isa_native,
 		.nr = call_rows[day ? CALL_GETTIMEOFDAY : CALL_CLOCK_GETTIME].nr[isa_native],
 	};
 
-	n.arg[0] = day ? SOMEWHERE : what == CLOCK_READ_MONOTONIC ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+	n.arg[0] = day ? SOMEWHERE : (uint64_t)clock[what];
 	n.arg[1] = day ? 0 : SOMEWHERE;
 	return n;
 }

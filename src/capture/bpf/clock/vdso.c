@@ -31,30 +31,59 @@ static bool is_still(clockid_t coarse, const struct clock_time *t)
 	return since >= 0 && since < TICK_MAX_NS;
 }
 
+/* False: it is not what the others were that are to be recorded with it, or does not count. */
+static bool read_tick(const volatile struct clock_slot *s, uint64_t n, struct clock_time *ret)
+{
+	struct timespec tick;
+	uint64_t ns;
+
+	if (own_kernel(CLOCK_MONOTONIC_COARSE, &tick))
+		return false;
+	ns = (uint64_t)tick.tv_sec * 1000000000 + (uint64_t)tick.tv_nsec;
+	if (clock_coarse(s->left, ns) != ns ||
+	    (own_page.coarse_readings > s->taken && own_page.notes.coarse != ns))
+		return false;
+	own_page.notes.coarse = ns;
+	own_page.coarse_readings = n + 1;
+	*ret = (struct clock_time){ tick.tv_sec, tick.tv_nsec };
+	return true;
+}
+
 /* False: it has to be asked for by a call. */
 static inline bool read_still(enum clock_reading what, struct clock_time *ret)
 {
 	const volatile struct clock_slot *s = (const volatile struct clock_slot *)(uintptr_t)own_page.slot;
-	uint64_t n = own_page.readings;
+	uint64_t n = own_page.notes.readings;
 	bool mono = what == CLOCK_READ_MONOTONIC;
 
-	if (!s || !s->valid || n - s->taken >= CLOCK_READINGS_MAX ||
+	if (!s || !(s->valid & (what == CLOCK_READ_COARSE ? CLOCK_COARSE : CLOCK_FINE)) || n - s->taken >= CLOCK_READINGS_MAX ||
 	    (own_page.thread && own_page.thread != vdso_thread()))
 		return false;
-	*ret = mono ? s->mono : s->real;
-	if (!is_still(mono ? CLOCK_MONOTONIC_COARSE : CLOCK_REALTIME_COARSE, ret))
-		return false;
-	own_page.what[n % CLOCK_READINGS_MAX] = (uint8_t)what;
-	own_page.readings = n + 1;
+	if (what == CLOCK_READ_COARSE) {
+		if (!read_tick(s, n, ret))
+			return false;
+	} else {
+		*ret = mono ? s->mono : s->real;
+		if (!is_still(mono ? CLOCK_MONOTONIC_COARSE : CLOCK_REALTIME_COARSE, ret))
+			return false;
+	}
+	own_page.notes.what[n % CLOCK_READINGS_MAX] = (uint8_t)what;
+	__atomic_store_n(&own_page.notes.readings, n + 1, __ATOMIC_RELEASE);
 	return true;
+}
+
+static enum clock_reading reading_of(clockid_t clock)
+{
+	return clock == CLOCK_REALTIME ? CLOCK_READ_REALTIME
+	       : clock == CLOCK_MONOTONIC ? CLOCK_READ_MONOTONIC : CLOCK_READ_COARSE;
 }
 
 int VDSO_NAME(clock_gettime)(clockid_t clock, struct timespec *ret)
 {
 	struct clock_time t;
 
-	if ((clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC) || !ret ||
-	    !read_still(clock == CLOCK_REALTIME ? CLOCK_READ_REALTIME : CLOCK_READ_MONOTONIC, &t))
+	if ((clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_MONOTONIC_COARSE) || !ret ||
+	    !read_still(reading_of(clock), &t))
 		return (int)vdso_call(SYS_clock_gettime, clock, (long)ret);
 	ret->tv_sec = t.sec;
 	ret->tv_nsec = t.nsec;
