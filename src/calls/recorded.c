@@ -194,7 +194,7 @@ static bool require_null(const struct describe *b, const struct conv *conv)
 {
 	if (conv->kind != CONV_ARG)
 		return false;
-	b->d->null_args |= 1u << conv->value;
+	b->d->null_args |= (uint8_t)(1u << conv->value);
 	return true;
 }
 
@@ -327,6 +327,16 @@ static bool append_exit_part(struct describe *b, unsigned i)
 	return append(b->d, &p, b->way[i]);
 }
 
+/* Where the parts from + 1 .. to - 1 are. */
+static uint8_t addresses(const struct record_desc *d, unsigned from, unsigned to)
+{
+	uint8_t bits = 0;
+
+	for (unsigned i = from + 1; i < to; i++)
+		bits |= (uint8_t)(1u << d->part[i].arg);
+	return bits;
+}
+
 static bool arrange_parts(struct describe *b, bool entry)
 {
 	if (entry) {
@@ -337,6 +347,8 @@ static bool arrange_parts(struct describe *b, bool entry)
 	for (unsigned i = 0; i < b->n; i++)
 		if ((!entry || b->way[i] != WAY_IN) && !append_exit_part(b, i))
 			return false;
+	b->d->more_entry = addresses(b->d, 0, b->d->n_entry);
+	b->d->more_exit = addresses(b->d, b->d->n_entry, b->d->n_parts);
 	return true;
 }
 
@@ -411,6 +423,8 @@ static bool describe_row(enum isa isa, const struct call_row *row, struct record
 		return false;
 	if (begins_for_others(b.canon))
 		d.entry_args = 0;
+	if (begins_for_others(b.canon) && !needs_entry(&b))
+		d.flags |= RECORD_OTHERS;
 	if (row->canonical == CALL_CLOCK_GETTIME)
 		d.flags |= RECORD_CLOCK;
 	*ret = d;
@@ -457,6 +471,24 @@ bool call_is_recorded(enum isa isa, const struct call_row *row, const uint64_t a
 	return true;
 }
 
+static uint8_t begins_of(const struct record_desc *d)
+{
+	if (!(d->flags & RECORD_ENTRY))
+		return 0;
+	return d->flags & RECORD_OTHERS ? RECORD_BEGINS_FOR_OTHERS : RECORD_BEGINS;
+}
+
+static uint8_t begins_of_subs(enum isa isa, const struct call_row *row)
+{
+	struct record_desc d;
+	uint8_t begins = 0;
+
+	for (unsigned id = call_row_id(row) + 1; id < _CALL_MAX && call_rows[id].parent == call_row_id(row); id++)
+		if (record_describe(isa, &call_rows[id], &d))
+			begins |= begins_of(&d);
+	return begins;
+}
+
 void record_describe_nr(enum isa isa, long nr, struct record_desc *ret)
 {
 	const struct call_row *row = call_row_of_nr(isa, nr);
@@ -466,8 +498,10 @@ void record_describe_nr(enum isa isa, long nr, struct record_desc *ret)
 	if (!row)
 		return;
 	record_describe(isa, row, ret);
+	ret->begins = begins_of(ret);
 	if (!(row->flags & CALL_PARENT))
 		return;
+	ret->begins |= begins_of_subs(isa, row);
 	ret->flags |= RECORD_SUBS;
 	for (unsigned i = 0; i < row->n_args && n < 2; i++)
 		if (row->args[i].kind == ARG_CMD)

@@ -75,6 +75,14 @@ struct record_part {
  * other threads depend on the call's beginning. */
 #define RECORD_ENTRY 0x4u
 #define RECORD_CLOCK 0x8u /* it tells the time */
+/* RECORD_ENTRY only for the sake of other threads: when there are none, all is recorded at the exit. */
+#define RECORD_OTHERS 0x10u
+
+/* Whether there is a record of the entry. */
+enum record_begins {
+	RECORD_BEGINS = 1,	      /* always */
+	RECORD_BEGINS_FOR_OTHERS = 2, /* when there are other threads */
+};
 
 struct record_desc {
 	__u8 flags;
@@ -82,8 +90,11 @@ struct record_desc {
 	__u8 n_entry; /* the first of them are recorded at the entry, the others at the exit */
 	__u8 sel[2];  /* RECORD_SUBS: native arguments; 0xff: none */
 	__u8 entry_args; /* RECORD_ENTRY: only when one of these native arguments is not 0; 0: always */
+	/* Bits of native arguments: when all are 0, there is at most one part, the first, at the entry and at the exit. */
+	__u8 more_entry, more_exit;
+	__u8 null_args; /* bits of native arguments: recorded only when they are all 0 */
+	__u8 begins;	/* of a call number: enum record_begins of it and its sub-calls, together */
 	__u8 zero[2];
-	__u32 null_args; /* bits of native arguments: recorded only when they are all 0 */
 	struct record_part part[RECORD_PARTS_MAX];
 };
 

@@ -337,6 +337,7 @@ int capture_ptrace(const struct capture *c)
 	int r = 0;
 
 	t.tracees.recorded = c->recorder;
+	t.tracees.alone = c->recorder ? &c->recorder->shared->variant.alone : NULL;
 	tr = tracee_add(&t.tracees, c->pid, NULL);
 	if (!tr)
 		return -ENOMEM;

@@ -87,6 +87,12 @@ struct process *process_fork(const struct process *from, pid_t pid)
 	return p;
 }
 
+static void tell_alone(struct tracees *t)
+{
+	if (t->alone)
+		*t->alone = HASH_COUNT(t->by_tid) == 1;
+}
+
 struct tracee *tracee_add(struct tracees *t, pid_t tid, struct process *process)
 {
 	struct tracee *tr = calloc(1, sizeof(*tr));
@@ -117,6 +123,7 @@ struct tracee *tracee_add(struct tracees *t, pid_t tid, struct process *process)
 		.cookies_owner = tr,
 	};
 	HASH_ADD(hh, t->by_tid, tid, sizeof(tr->tid), tr);
+	tell_alone(t);
 	return tr;
 }
 
@@ -125,6 +132,7 @@ void tracee_remove(struct tracees *t, struct tracee *tr)
 	if (t->last == tr)
 		t->last = NULL;
 	HASH_DELETE(hh, t->by_tid, tr);
+	tell_alone(t);
 	process_unref(tr->process);
 	call_record_free(&tr->call);
 	recording_free(tr->recording);

@@ -100,6 +100,7 @@ struct tracees {
 	struct tracee *last; /* that was asked for; or NULL */
 	const uint8_t *key;
 	bool recorded;	/* by the kernel: each thread gets a recording */
+	volatile uint32_t *alone; /* 1 while there is one thread in all, else 0; NULL: nobody wants to know */
 };
 
 struct tracee *tracee_find(struct tracees *t, pid_t tid);

@@ -242,7 +242,44 @@ static void test_entry_for_others(void **state)
 		assert_int_equal(d.entry_args, 0);
 		d = describe((enum isa)isa, CALL_CLOSE);
 		assert_true(d.flags & RECORD_ENTRY);
+		assert_true(d.flags & RECORD_OTHERS);
 		assert_int_equal(d.n_parts, 0);
+	}
+}
+
+static uint8_t begins(enum isa isa, unsigned id)
+{
+	struct record_desc d;
+
+	record_describe_nr(isa, call_rows[id].nr[isa], &d);
+	return d.begins;
+}
+
+/* A call number says what its sub-calls need. */
+static void test_begins(void **state)
+{
+	for (int isa = 0; isa < _ISA_MAX; isa++) {
+		assert_int_equal(begins((enum isa)isa, CALL_READ), 0);
+		assert_int_equal(begins((enum isa)isa, CALL_ACCEPT4), RECORD_BEGINS);
+		assert_int_equal(begins((enum isa)isa, CALL_CLOSE), RECORD_BEGINS_FOR_OTHERS);
+		assert_int_equal(begins((enum isa)isa, CALL_EPOLL_CTL), RECORD_BEGINS_FOR_OTHERS);
+		/* Some, like F_GETLK, have memory that is read and written. */
+		assert_int_equal(begins((enum isa)isa, CALL_FCNTL), RECORD_BEGINS);
+	}
+}
+
+/* Without these arguments one part is all. */
+static void test_more(void **state)
+{
+	for (int isa = 0; isa < _ISA_MAX; isa++) {
+		struct record_desc d = describe((enum isa)isa, CALL_READ);
+
+		assert_int_equal(d.more_exit, 0);
+		d = describe((enum isa)isa, CALL_SENDTO);
+		assert_int_equal(d.more_exit, 1 << 4);
+		d = describe((enum isa)isa, CALL_ACCEPT4);
+		assert_int_equal(d.more_entry, 0);
+		assert_int_equal(d.more_exit, 1 << 2);
 	}
 }
 
@@ -344,6 +381,7 @@ static void test_every_row(void **state)
 			assert_in_range(d.n_parts, 0, RECORD_PARTS_MAX);
 			assert_in_range(d.n_entry, 0, d.n_parts);
 			assert_true(d.n_entry == 0 || (d.flags & RECORD_ENTRY));
+			assert_true(!(d.flags & RECORD_OTHERS) || d.n_parts == d.n_entry);
 			for (unsigned i = 0; i < d.n_parts; i++) {
 				assert_in_range(d.part[i].arg, 0, CALL_ARGS_MAX - 1);
 				assert_true(d.part[i].what == RECORD_STRING || d.part[i].scale);
@@ -362,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_many_messages), cmocka_unit_test(test_simple), cmocka_unit_test(test_held_dup),
 		cmocka_unit_test(test_not_recorded), cmocka_unit_test(test_only_without),
 		cmocka_unit_test(test_entry),	     cmocka_unit_test(test_entry_for_others),
+		cmocka_unit_test(test_begins),	     cmocka_unit_test(test_more),
 		cmocka_unit_test(test_mixed),	     cmocka_unit_test(test_overwritten),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_every_row),

@@ -158,21 +158,50 @@ static long next_part(__u32 i, struct parts *p)
 		p->err = err;
 	p->missing |= 1u << at;
 	/* What else there is at the entry may be overwritten later. */
-	return p->j->kind == RECORD_CALL;
+	return p->j->kind != RECORD_ENTERED;
 }
 
-/* Anything: DATA records, and a CALL record without memory. The parts before to. */
-static __always_inline int put_parts(struct job *j, const struct record_desc *d, unsigned from,
-				     unsigned to)
+/* The part is bytes that have room in a record: *ret of them, 0 when they are not there. */
+static __always_inline int is_short(const struct job *j, const struct record_part *p, __u64 *ret)
+{
+	*ret = 0;
+	if (p->what != RECORD_BYTES)
+		return 0;
+	if (arg_of(j, p->arg) && !(p->with && !arg_of(j, p->with - 1)) && !(p->out && j->ret < 0))
+		*ret = part_len(j, p);
+	return *ret <= RECORD_PIECE_MAX;
+}
+
+static __always_inline const struct record_part *part_at(const struct record_desc *d, unsigned i)
+{
+	return &d->part[i & (RECORD_PARTS_MAX - 1)];
+}
+
+/* The last record of an entry says what is missing when its own piece is. */
+static __always_inline int put_last(struct job *j, const struct record_desc *d, unsigned i, __u64 len)
+{
+	if (j->kind == RECORD_ENTERED)
+		j->ret = 1u << (i & (RECORD_PARTS_MAX - 1));
+	return put_call(j, len ? arg_of(j, part_at(d, i)->arg) : 0, len);
+}
+
+/* Anything: DATA records, and the last part with the call if it is short. At least one part. */
+static __always_inline int put_parts(struct job *j, const struct record_desc *d, unsigned from, unsigned to)
 {
 	struct parts p = { j, d, from, 0, 0 };
+	unsigned n = to - from;
+	__u64 len;
+	int last = is_short(j, part_at(d, to - 1), &len);
 
 	/* Its body is verified once, whatever the number of parts. */
-	bpf_loop(to - from, next_part, &p, 0);
+	bpf_loop(last ? n - 1 : n, next_part, &p, 0);
 	if (!p.err)
-		return put_call(j, 0, 0);
-	if (j->kind == RECORD_ENTERED)
-		j->ret = p.missing;
+		return last ? put_last(j, d, to - 1, len) : put_call(j, 0, 0);
+	if (j->kind != RECORD_ENTERED)
+		return stop_thread(j, p.err);
+	if (last)
+		next_part(n - 1, &p);
+	j->ret = p.missing;
 	return stop_thread(j, p.err);
 }
 
@@ -198,7 +227,7 @@ static __always_inline int put_elements(struct writing *w, const struct record_i
 		barrier_var(done);
 		if (here > RECORD_PIECE_MAX || done > RECORD_PIECE_MAX + RECORD_VECTOR_MAX * sizeof(*iov))
 			return RECORD_LARGE;
-		if (bpf_probe_read_user(to + done, here, (void *)iov[i].addr))
+		if (here && bpf_probe_read_user(to + done, here, (void *)iov[i].addr))
 			return RECORD_UNREAD;
 		done += here;
 	}
@@ -219,9 +248,8 @@ static __always_inline __u64 bytes_of(const struct record_iov iov[RECORD_VECTOR_
 }
 
 /* An iovec and nothing else. False: it needs more than one record. */
-static __always_inline int put_vector(const struct job *j, const struct record_desc *d)
+static __always_inline int put_vector(const struct job *j, const struct record_part *p)
 {
-	const struct record_part *p = &d->part[0];
 	__u64 max = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
 	__u64 addr = arg_of(j, p->arg), n = part_len(j, p), len;
 	struct record_iov iov[RECORD_VECTOR_MAX] = {};
@@ -251,24 +279,21 @@ static __always_inline int has_any(const struct job *j, __u32 args)
 	return 0;
 }
 
-/* One record, if that is enough: else false. */
-static __always_inline int put_short(struct job *j, const struct record_desc *d)
+/* The parts from .. to - 1, of which all but the first are not there when the arguments more are 0. */
+static __always_inline int put(struct job *j, const struct record_desc *d, unsigned from, unsigned to, __u32 more)
 {
-	const struct record_part *p = &d->part[0];
-	__u64 addr = arg_of(j, p->arg), len = 0;
+	const struct record_part *p = part_at(d, from);
+	__u64 len;
 
-	if (d->n_parts > 1)
-		return 0;
-	if (d->n_parts && p->what == RECORD_IOVEC)
-		return put_vector(j, d);
-	if (d->n_parts && p->what != RECORD_BYTES)
-		return 0;
-	if (d->n_parts && addr && !(p->out && j->ret < 0))
-		len = part_len(j, p);
-	if (len > RECORD_PIECE_MAX)
-		return 0;
-	put_call(j, len ? addr : 0, len);
-	return 1;
+	if (from >= to)
+		return put_call(j, 0, 0);
+	if (to - from == 1 || !has_any(j, more)) {
+		if (p->what == RECORD_IOVEC && j->kind != RECORD_ENTERED && put_vector(j, p))
+			return 0;
+		if (is_short(j, p, &len))
+			return put_last(j, d, from, len);
+	}
+	return put_parts(j, d, from, to);
 }
 
 static __always_inline int is_variants(const struct task_struct *t)
@@ -276,18 +301,23 @@ static __always_inline int is_variants(const struct task_struct *t)
 	return t->ptrace && (__u64)t->parent == shared.variant.tracer;
 }
 
-/* The description of the call, or NULL: it is not recorded. Fills j, but for ret and kind. */
-static __always_inline const struct record_desc *begin(struct job *j, struct task_struct *t,
-						       struct pt_regs *regs, __u32 flags)
+/* Of a call's number. */
+static __always_inline const struct record_desc *desc_of(struct pt_regs *regs)
 {
-	const struct record_desc *d, *sub;
 	long nr = REGS_NR(regs);
 
 	if (nr < 0 || nr >= RECORD_CALLS_MAX)
 		return NULL;
-	d = (const struct record_desc *)&descs[nr & (RECORD_CALLS_MAX - 1)];
-	if (!(d->flags & flags))
-		return NULL;
+	return (const struct record_desc *)&descs[nr & (RECORD_CALLS_MAX - 1)];
+}
+
+/* The description of the call with number's description d, or NULL: it is not recorded. Fills j, but for ret and kind. */
+static __always_inline const struct record_desc *begin(struct job *j, struct task_struct *t,
+						       struct pt_regs *regs, const struct record_desc *d)
+{
+	const struct record_desc *sub;
+	long nr = REGS_NR(regs);
+
 	j->regs = regs;
 	j->nr = (__u32)nr;
 	j->arg[0] = REGS_ARG0(regs);
@@ -355,6 +385,18 @@ static __always_inline __u32 told_clock(const struct job *j, const struct record
 	return j->arg[0] == CLOCK_MONOTONIC_COARSE ? CLOCK_COARSE : CLOCK_FINE;
 }
 
+/* enum record_begins: of which calls there are entries. */
+static __always_inline __u32 begins_now(void)
+{
+	return shared.variant.alone ? RECORD_BEGINS : RECORD_BEGINS | RECORD_BEGINS_FOR_OTHERS;
+}
+
+/* Nobody is there who could meet the call's effect before it ends. */
+static __always_inline int alone_in(const struct record_desc *d)
+{
+	return (d->flags & RECORD_OTHERS) && shared.variant.alone;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(record_exit, struct pt_regs *regs, long ret)
 {
@@ -366,18 +408,23 @@ int BPF_PROG(record_exit, struct pt_regs *regs, long ret)
 	if (!is_variants(t))
 		return 0;
 	clock = at_end(t);
-	d = begin(&j, t, regs, RECORD_ON | RECORD_SUBS);
+	d = desc_of(regs);
+	if (!d || !(d->flags & (RECORD_ON | RECORD_SUBS)))
+		return 0;
+	d = begin(&j, t, regs, d);
 	if (!d)
 		return 0;
+	if (alone_in(d))
+		j.kind = RECORD_WHOLE;
 	if (clock)
 		clock_set(clock, t, j.nr, told_clock(&j, d));
 	if (!rings_have_room(&j.wake))
 		return stop_thread(&j, RECORD_FULL);
 	if (ret == -EPIPE)
 		return stop_thread(&j, RECORD_SIGNALS);
-	if (!(d->flags & RECORD_ENTRY) && put_short(&j, d))
-		return 0;
-	return put_parts(&j, d, d->n_entry, d->n_parts);
+	if (j.kind == RECORD_WHOLE)
+		return put(&j, d, 0, d->n_entry, d->more_entry);
+	return put(&j, d, d->n_entry, d->n_parts, d->more_exit);
 }
 
 /* What the rings keep back is used as well: the thread is stopped when the call ends. */
@@ -394,16 +441,19 @@ int BPF_PROG(record_entry, struct pt_regs *regs, long nr)
 	unread = at_beginning(t);
 	if (unread < 0)
 		return give_up();
-	/* Whether a sub-call has an entry record, its description says. */
-	d = begin(&j, t, regs, (unread ? RECORD_ON : RECORD_ENTRY) | RECORD_SUBS);
+	d = desc_of(regs);
+	if (!d || !(unread ? d->flags & (RECORD_ON | RECORD_SUBS) : d->begins & begins_now()))
+		return 0;
+	d = begin(&j, t, regs, d);
 	if (d && unread) {
 		j.ret = 0xffffffff; /* all of its parts */
 		return stop_thread(&j, RECORD_UNREAD);
 	}
-	if (!d || !(d->flags & RECORD_ENTRY) || (d->entry_args && !has_any(&j, d->entry_args)))
+	if (!d || !(d->flags & RECORD_ENTRY) || (d->entry_args && !has_any(&j, d->entry_args)) ||
+	    alone_in(d))
 		return 0;
 	rings_have_room(&j.wake);
-	return put_parts(&j, d, 0, d->n_entry);
+	return put(&j, d, 0, d->n_entry, d->more_entry);
 }
 
 /* Run once by the tracer's thread: who it is. */

@@ -49,6 +49,7 @@ enum record_kind {
 	RECORD_DATA,
 	RECORD_CALL,
 	RECORD_ENTERED, /* as CALL */
+	RECORD_WHOLE,	/* CALL of one that is ENTERED when there are other threads: it has what that would have */
 	RECORD_READINGS, /* ret readings of clocks (clock/page.h), from number arg[4] on; the piece in the slot is
 			  * what they were, arg[0..3] the time, real and monotonic, s and ns each, arg[5] the coarse
 			  * monotonic one, ns */
@@ -121,6 +122,7 @@ struct record_shared {
 	struct {
 		__u64 tracer; /* address of the tracer's task; 0: nothing is recorded */
 		__s64 tai;    /* seconds that CLOCK_TAI is ahead of CLOCK_REALTIME */
+		__u32 alone;  /* there is one thread in all */
 	} variant __attribute__((aligned(64)));
 };
 

@@ -173,6 +173,8 @@ void recording_take_call(struct tracer *t, struct tracee *tr, const struct recor
 	if (!rec->entered && !(rec->entry_missing ? take_missed_entry(t, tr, r, mem, &local)
 						  : take_entry(t, tr, r, mem, &local)))
 		return;
+	if (r->kind == RECORD_WHOLE && !rec->entered && !rec->entry_missing)
+		begin_for_others(t, tr, mem, local);
 	rec->entered = false;
 	rec->entry_missing = RECORD_COMPLETE;
 	rec->look_at = 0;
