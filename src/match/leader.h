@@ -80,6 +80,10 @@ void leader_pause(struct leader *l, struct leader_slot *slot);
 /* The call is over, its exit part is in c. Calls that other threads of the process are inside of are
  * announced before, since this one may have been waiting for them. */
 void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_record *c);
+/* Between these two the calling thread tells of many calls that are over: they lock once. It may not wait for
+ * anything meanwhile. */
+void leader_hold(struct leader *l);
+void leader_let_go(struct leader *l);
 /* The call will be executed again from its entry (a signal came first). */
 void leader_cancel(struct leader *l, struct leader_slot *slot);
 /* The thread died in its call, which may have taken effect: its entry goes into the stream. */

@@ -268,6 +268,20 @@ void leader_abandon(struct leader *l, struct leader_slot *slot)
 	leader_unlock(l);
 }
 
+_Thread_local bool leader_is_held;
+
+void leader_hold(struct leader *l)
+{
+	leader_lock(l);
+	leader_is_held = true;
+}
+
+void leader_let_go(struct leader *l)
+{
+	leader_is_held = false;
+	leader_unlock(l);
+}
+
 void leader_exit(struct leader *l, struct leader_slot *slot, const struct call_record *c)
 {
 	leader_lock(l);

@@ -49,14 +49,19 @@ struct leader {
 	unsigned n_signals;
 };
 
+/* This thread is between leader_hold() and leader_let_go(). */
+extern _Thread_local bool leader_is_held;
+
 static inline void leader_lock(struct leader *l)
 {
-	pthread_mutex_lock(&l->lock);
+	if (!leader_is_held)
+		pthread_mutex_lock(&l->lock);
 }
 
 static inline void leader_unlock(struct leader *l)
 {
-	pthread_mutex_unlock(&l->lock);
+	if (!leader_is_held)
+		pthread_mutex_unlock(&l->lock);
 }
 
 static inline uint64_t leader_counted(const _Atomic uint64_t *count)

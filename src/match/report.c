@@ -62,9 +62,10 @@ void report_free(struct report *r)
 /* A copy of at most REPORT_TEXT_MAX bytes; "..." ends one that was cut. */
 static char *copy_text(const char *text)
 {
-	char *copy = strndup(text, REPORT_TEXT_MAX);
+	size_t len = strlen(text);
+	char *copy = strndup(text, len < REPORT_TEXT_MAX ? len : REPORT_TEXT_MAX);
 
-	if (copy && strlen(text) > REPORT_TEXT_MAX)
+	if (copy && len > REPORT_TEXT_MAX)
 		memcpy(copy + REPORT_TEXT_MAX - 3, "...", 3);
 	return copy;
 }

@@ -210,8 +210,11 @@ static void on_record(void *state, const struct record *r, const uint8_t *piece)
 static size_t drain(struct tracer *t, bool wait)
 {
 	struct recorder *r = t->collector.recorder;
-	size_t n = ring_drain(&r->ring, wait, on_record, settle, t);
+	size_t n;
 
+	leader_hold(t->leader);
+	n = ring_drain(&r->ring, wait, on_record, settle, t);
+	leader_let_go(t->leader);
 	if (r->shared->lost && t->err == 0)
 		t->err = log_errno(ENOBUFS, "the kernel had no room to record a call of the program");
 	return n;
