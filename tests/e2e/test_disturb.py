@@ -58,15 +58,23 @@ def test_same_stream(chiral, disturb, tmp_path, attack):
 
 
 @pytest.mark.parametrize("how", HOW)
+def test_lies_about_clocks(chiral, disturb, tmp_path, how):
+    """What it says that it has read of clocks is nonsense, and then cannot be read: its calls are what they are."""
+    calls = record(chiral, disturb, how, "clocks", str(tmp_path / "record"))
+    assert count(calls, r"getppid\(") == 2 * 200
+    assert count(calls, r'write\(1, "done') == 1
+
+
+@pytest.mark.parametrize("how", HOW)
 def test_kills_its_group(chiral, disturb, tmp_path, how):
     calls = record(chiral, disturb, how, "kill-group", str(tmp_path / "record"), status=128 + 9)
     assert count(calls, r'write\(1, "kill') == 1 and count(calls, r'write\(1, "done') == 0
 
 
 @pytest.mark.bpf
-@pytest.mark.parametrize("attack", ["lengths", "leave", "races"])
+@pytest.mark.parametrize("attack", ["lengths", "leave", "races", "clocks"])
 def test_session(chiral, disturb, attack):
-    """Followers agree where what happens is not a race; whatever happens, nothing hangs."""
+    """Followers agree where what happens is not a race or a lie; whatever happens, nothing hangs."""
     s = chiral.run(LOCAL_LOCAL, [disturb, attack], ["--capture", "bpf"])
     status = s.wait(100)
-    assert status == 0 or attack == "races", s.story()
+    assert status == (122 if attack == "clocks" else 0) or attack == "races", s.story()

@@ -3,9 +3,12 @@
  * end what it has done, with one call that has to be seen. */
 #include "live.h"
 
+#include "capture/bpf/clock/page.h"
+
 #include <limits.h>
 #include <linux/close_range.h>
 #include <stdatomic.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -104,6 +107,33 @@ static void lengths(void)
 	EXPECT(syscall(SYS_readlinkat, -1, "/proc/self/root", data, -1L) == -1);
 }
 
+/* ---- lies about clocks that it says it has read --------------------------------------------------------- */
+
+#define LIES 200
+
+/* Behind the vDSO that a recorded program is shown: its notes, which it can write. */
+static void lie_about_clocks(void)
+{
+	char *vdso = (char *)getauxval(AT_SYSINFO_EHDR);
+	volatile struct clock_page *page = (struct clock_page *)(vdso + CLOCK_AREA_STEP);
+	struct timespec t;
+
+	for (int i = 0; i < LIES; i++) {
+		EXPECT(clock_gettime(CLOCK_MONOTONIC, &t) == 0 && clock_gettime(CLOCK_MONOTONIC_COARSE, &t) == 0);
+		if (vdso) {
+			memset((void *)page->notes.what, i * 37, sizeof(page->notes.what));
+			page->notes.coarse = i % 2 ? 0 : UINT64_MAX;
+			page->coarse_readings = (uint64_t)i << 40;
+			page->notes.readings += i % 5 == 0 ? UINT64_MAX / 2 : (uint64_t)i % 40;
+		}
+		EXPECT(syscall(SYS_getppid) > 0);
+	}
+	/* And then there are none. */
+	EXPECT(!vdso || mprotect(vdso + CLOCK_AREA_STEP, CLOCK_AREA_STEP, PROT_NONE) == 0);
+	for (int i = 0; i < LIES; i++)
+		EXPECT(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t) == 0 && syscall(SYS_getppid) > 0);
+}
+
 /* ---- another session, another user, nothing open ----------------------------------------------------- */
 
 static void leave(void)
@@ -133,7 +163,7 @@ int main(int argc, char **argv)
 		void (*run)(void);
 	} attacks[] = {
 		{ "threads", threads }, { "races", races }, { "lengths", lengths },
-		{ "leave", leave },	{ "kill-group", kill_group },
+		{ "leave", leave },	{ "kill-group", kill_group }, { "clocks", lie_about_clocks },
 	};
 
 	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
