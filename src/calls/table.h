@@ -147,6 +147,7 @@ enum irregular {
 	IRR_MPROTECT,	/* mprotect, pkey_mprotect: mirrored when PROT_EXEC is asked for */
 	IRR_LIMIT,	/* prlimit64: limits on memory are set in every variant */
 	IRR_SET_TID,	/* set_tid_address: executed by each; the result is the leader's thread id */
+	_IRR_MAX,
 };
 
 enum call_status {

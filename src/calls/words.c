@@ -8,7 +8,7 @@ static const char *const disposition_words[] = {
 };
 
 /* Irregular calls are code, but what a user sees of it is one of the usual answers. */
-static const char *const irregular_words[] = {
+static const char *const irregular_words[_IRR_MAX] = {
 	[IRR_MMAP] = "local, or filled with the leader's bytes",
 	[IRR_EXECVE] = "mirrored",
 	[IRR_CLONE] = "mirrored",
@@ -20,6 +20,8 @@ static const char *const irregular_words[] = {
 	[IRR_SIGNAL] = "mirrored",
 	[IRR_KILL] = "replayed",
 	[IRR_MPROTECT] = "local, or mirrored when executable",
+	[IRR_LIMIT] = "replayed",
+	[IRR_SET_TID] = "local",
 };
 
 static const char *const status_words[] = {
