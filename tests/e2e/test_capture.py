@@ -69,7 +69,8 @@ def plain(lines):
     text = "\n".join(line for stream in streams for line in stream if line)
     for number, tid in enumerate(tids):
         text = re.sub(rf"(?m)(= |\(|, ){tid}(?=$|[,)])", rf"\g<1>T{number}", text)
-    text = re.sub(r"tv_n?sec=\d+|\w*atime\w*=\d+", "TIME", text)
+    # Reading for the first time in a day sets an access time (relatime, mount(8)).
+    text = re.sub(r"tv_n?sec=\d+|\w*atime\w*=(\d+|\"(\\.|[^\"\\])*\")", "TIME", text)
     text = re.sub(r"((getppid|set_tid_address)\(.*?\)) = \w+", r"\1 = ID", text)
     text = re.sub(r"sin_port=\d+|sa_data=\"(\\.|[^\"\\])*\"", "PORT", text)
     text = re.sub(r"f_b?(free|avail|ffree)=\d+", "FREE", text)
