@@ -38,7 +38,8 @@ static int write_file(const char *dir, const char *name, const char *text)
 	char path[PATH_MAX + 64];
 	cleanup_close int fd = -1;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -93,6 +93,7 @@ static int start_at_seccomp_stop(pid_t *ret_pid)
 	char byte = 0;
 	pid_t pid;
 
+	*ret_pid = -1;
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return -errno;
 	pid = check_fork();
@@ -103,6 +104,7 @@ static int start_at_seccomp_stop(pid_t *ret_pid)
 			_exit(2);
 		_exit(syscall(SYS_getppid) != INJECTED);
 	}
+	*ret_pid = pid;
 	r = seize(pid);
 	if (r < 0)
 		return r;
@@ -110,7 +112,6 @@ static int start_at_seccomp_stop(pid_t *ret_pid)
 		return -errno;
 	if (!WIFSTOPPED(status) || status >> 16 != PTRACE_EVENT_SECCOMP)
 		return WIFEXITED(status) && WEXITSTATUS(status) == 2 ? -EPERM : 1;
-	*ret_pid = pid;
 	return 0;
 }
 
