@@ -481,9 +481,10 @@ static uint8_t begins_of(const struct record_desc *d)
 static uint8_t begins_of_subs(enum isa isa, const struct call_row *row)
 {
 	struct record_desc d;
+	unsigned parent = call_row_id(row);
 	uint8_t begins = 0;
 
-	for (unsigned id = call_row_id(row) + 1; id < _CALL_MAX && call_rows[id].parent == call_row_id(row); id++)
+	for (unsigned id = parent + 1; id < _CALL_MAX && call_rows[id].parent == parent; id++)
 		if (record_describe(isa, &call_rows[id], &d))
 			begins |= begins_of(&d);
 	return begins;

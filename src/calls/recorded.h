@@ -90,7 +90,8 @@ struct record_desc {
 	__u8 n_entry; /* the first of them are recorded at the entry, the others at the exit */
 	__u8 sel[2];  /* RECORD_SUBS: native arguments; 0xff: none */
 	__u8 entry_args; /* RECORD_ENTRY: only when one of these native arguments is not 0; 0: always */
-	/* Bits of native arguments: when all are 0, there is at most one part, the first, at the entry and at the exit. */
+	/* Bits of native arguments: when all are 0, only the first part can be there, at the entry and at the
+	 * exit. */
 	__u8 more_entry, more_exit;
 	__u8 null_args; /* bits of native arguments: recorded only when they are all 0 */
 	__u8 begins;	/* of a call number: enum record_begins of it and its sub-calls, together */

@@ -49,7 +49,7 @@ enum record_kind {
 	RECORD_DATA,
 	RECORD_CALL,
 	RECORD_ENTERED, /* as CALL */
-	RECORD_WHOLE,	/* CALL of one that is ENTERED when there are other threads: it has what that would have */
+	RECORD_WHOLE,	/* CALL that would have an ENTERED one before it if there were other threads; of the same form */
 	RECORD_READINGS, /* ret readings of clocks (clock/page.h), from number arg[4] on; the piece in the slot is
 			  * what they were, arg[0..3] the time, real and monotonic, s and ns each, arg[5] the coarse
 			  * monotonic one, ns */

@@ -65,7 +65,8 @@ static __always_inline void clock_leave(struct clock_slot *s, __u32 kinds)
 	/* In this order: a call of another thread that ends before the time is taken is not later than it, and
 	 * one that ends after that takes it back (at_end()). */
 	s->open = 1;
-	__sync_lock_test_and_set(&s->valid, kinds); /* its reader is this processor, or comes behind a switch of it */
+	/* Its reader is this processor, or comes behind a switch of it. */
+	__sync_lock_test_and_set(&s->valid, kinds);
 	s->left = bpf_ktime_get_ns();
 	if (kinds & CLOCK_FINE) {
 		s->mono = in_parts(s->left);
@@ -93,13 +94,13 @@ static __always_inline void clock_set(struct clock_slot *s, const struct task_st
 /* enum clock_kind of the readings from taken on. */
 static __always_inline __u32 kinds_of(const struct clock_notes *notes, __u64 taken)
 {
-	__u32 kinds = 0;
+	__u32 kinds = 0, what;
 
 	for (__u32 i = 0; i < CLOCK_READINGS_MAX; i++) {
 		if (taken + i == notes->readings)
 			break;
-		kinds |= notes->what[(taken + i) & (CLOCK_READINGS_MAX - 1)] == CLOCK_READ_COARSE ? CLOCK_COARSE
-													: CLOCK_FINE;
+		what = notes->what[(taken + i) & (CLOCK_READINGS_MAX - 1)];
+		kinds |= what == CLOCK_READ_COARSE ? CLOCK_COARSE : CLOCK_FINE;
 	}
 	return kinds;
 }

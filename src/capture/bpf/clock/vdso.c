@@ -49,24 +49,24 @@ static bool read_tick(const volatile struct clock_slot *s, uint64_t n, struct cl
 	return true;
 }
 
+static bool read_left(const volatile struct clock_slot *s, bool mono, struct clock_time *ret)
+{
+	*ret = mono ? s->mono : s->real;
+	return is_still(mono ? CLOCK_MONOTONIC_COARSE : CLOCK_REALTIME_COARSE, ret);
+}
+
 /* False: it has to be asked for by a call. */
 static inline bool read_still(enum clock_reading what, struct clock_time *ret)
 {
 	const volatile struct clock_slot *s = (const volatile struct clock_slot *)(uintptr_t)own_page.slot;
 	uint64_t n = own_page.notes.readings;
-	bool mono = what == CLOCK_READ_MONOTONIC;
+	bool coarse = what == CLOCK_READ_COARSE;
 
-	if (!s || !(s->valid & (what == CLOCK_READ_COARSE ? CLOCK_COARSE : CLOCK_FINE)) || n - s->taken >= CLOCK_READINGS_MAX ||
-	    (own_page.thread && own_page.thread != vdso_thread()))
+	if (!s || !(s->valid & (coarse ? CLOCK_COARSE : CLOCK_FINE)) ||
+	    n - s->taken >= CLOCK_READINGS_MAX || (own_page.thread && own_page.thread != vdso_thread()))
 		return false;
-	if (what == CLOCK_READ_COARSE) {
-		if (!read_tick(s, n, ret))
-			return false;
-	} else {
-		*ret = mono ? s->mono : s->real;
-		if (!is_still(mono ? CLOCK_MONOTONIC_COARSE : CLOCK_REALTIME_COARSE, ret))
-			return false;
-	}
+	if (!(coarse ? read_tick(s, n, ret) : read_left(s, what == CLOCK_READ_MONOTONIC, ret)))
+		return false;
 	own_page.notes.what[n % CLOCK_READINGS_MAX] = (uint8_t)what;
 	__atomic_store_n(&own_page.notes.readings, n + 1, __ATOMIC_RELEASE);
 	return true;
