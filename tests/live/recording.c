@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
@@ -457,6 +459,27 @@ static void told(void)
 	munmap(block, PIPES * 16 * PAGE);
 }
 
+/* What an epoll instance is told, and which numbers are free, is told at a call's beginning when there are other
+ * threads: there are none here. */
+static void alone(void)
+{
+	static char mark[20];
+	int e = epoll_create1(EPOLL_CLOEXEC);
+
+	EXPECT(e >= 0);
+	for (int i = 0; i < 20; i++) {
+		struct epoll_event told = { .events = EPOLLIN, .data.ptr = &mark[i] }, ready = { 0 };
+		int n = eventfd(1, EFD_CLOEXEC), file;
+
+		EXPECT(n >= 0 && epoll_ctl(e, EPOLL_CTL_ADD, n, &told) == 0);
+		EXPECT(epoll_wait(e, &ready, 1, -1) == 1 && ready.data.ptr == &mark[i]);
+		EXPECT(epoll_ctl(e, EPOLL_CTL_DEL, n, NULL) == 0 && close(n) == 0);
+		file = open(i % 2 ? SELF : "/etc/hostname", O_RDONLY | O_CLOEXEC);
+		EXPECT(file == n && close(file) == 0 && fcntl(file, F_GETFD) == -1);
+	}
+	EXPECT(close(e) == 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "told")) {
@@ -494,6 +517,8 @@ int main(int argc, char **argv)
 		say("message overwritten\n");
 		return 0;
 	}
+	alone();
+	say("alone\n");
 	large_buffers();
 	say("large buffers\n");
 	scattered();
