@@ -101,8 +101,9 @@ void clock_flush(struct tracer *t, struct tracee *tr)
 	/* What another thread has claimed is in the ring since. */
 	if (tr->process->most_threads > 1)
 		collector_drain(t);
+	/* It may be about to note one: its next call looks again. */
 	if (first == tr)
-		s->open = s->valid = 0;
+		s->valid = 0;
 }
 
 void clock_release(struct process *p)
