@@ -75,14 +75,18 @@ static __always_inline int put_call(const struct job *j, __u64 addr, __u64 len)
 	return end_call(j, &w, len ? copy_memory(&w, addr, len) : RECORD_COMPLETE);
 }
 
+/* The kernel has looked at the part. */
+static __always_inline int is_there(const struct job *j, const struct record_part *p)
+{
+	return arg_of(j, p->arg) && !(p->with && !arg_of(j, p->with - 1)) &&
+	       !(p->out && j->ret < 0 && p->what != RECORD_IOVEC);
+}
+
 static __always_inline int put_part(const struct job *j, const struct record_part *p)
 {
-	__u64 addr = arg_of(j, p->arg), max = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
+	__u64 max = !p->out ? ~0ULL : j->ret > 0 ? (__u64)j->ret : 0;
 
-	if (!addr || (p->with && !arg_of(j, p->with - 1)) ||
-	    (p->out && j->ret < 0 && p->what != RECORD_IOVEC))
-		return 0;
-	return put_memory(p->what, addr, part_len(j, p), max, j->tid);
+	return is_there(j, p) ? put_memory(p->what, arg_of(j, p->arg), part_len(j, p), max, j->tid) : 0;
 }
 
 struct parts {
@@ -116,7 +120,7 @@ static __always_inline int is_short(const struct job *j, const struct record_par
 	*ret = 0;
 	if (p->what != RECORD_BYTES)
 		return 0;
-	if (arg_of(j, p->arg) && !(p->with && !arg_of(j, p->with - 1)) && !(p->out && j->ret < 0))
+	if (is_there(j, p))
 		*ret = part_len(j, p);
 	return *ret <= RECORD_PIECE_MAX;
 }
@@ -237,7 +241,7 @@ static __always_inline int put(struct job *j, const struct record_desc *d, unsig
 
 	if (from >= to)
 		return put_call(j, 0, 0);
-	if (to - from == 1 || !has_any(j, more)) {
+	if (!has_any(j, more)) {
 		if (p->what == RECORD_IOVEC && j->kind != RECORD_ENTERED && put_vector(j, p))
 			return 0;
 		if (is_short(j, p, &len))
